@@ -1,0 +1,80 @@
+"""A real PostgreSQL for every test that wants one: one server, one migrated template, one clone of it per test."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+import structlog
+from sqlalchemy import make_url
+
+from db import migrate
+from db.embedded import EmbeddedPostgres
+
+_TEMPLATE = "parley_template"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """A server configures logging for its whole process; the next test finds it as it was."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of the tests' own; the superuser's URL."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), fsync=False) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> str:
+    """The name of a database with all migrations, to be cloned; nobody may be connected to it then."""
+    asyncio.run(_make_template(postgres))
+    return _TEMPLATE
+
+
+@pytest.fixture
+async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
+    """The URL of a database of the test's own, with all tables and no row."""
+    # A clone and not a transaction that is rolled back: NOTIFY is delivered on COMMIT only.
+    name = f"parley_{next(_numbers)}"
+    await _clone(postgres, template, name)
+    yield _url(postgres, name)
+    await _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def common_database_url(postgres: str, template: str) -> str:
+    """The URL of a database that tests share."""
+    asyncio.run(_clone(postgres, template, "parley_common"))
+    return _url(postgres, "parley_common")
+
+
+async def _make_template(postgres: str) -> None:
+    await _execute(postgres, f"CREATE DATABASE {_TEMPLATE}")
+    await migrate.upgrade(_url(postgres, _TEMPLATE))
+
+
+async def _clone(postgres: str, template: str, name: str) -> None:
+    # FILE_COPY is the slower strategy for so small a database only where files are synced.
+    await _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _url(postgres: str, database: str) -> str:
+    return make_url(postgres).set(database=database).render_as_string(hide_password=False)
