@@ -1,0 +1,88 @@
+"""Keys of rows, and the opaque ids that clients hold in their place."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+import uuid_utils.compat
+
+
+class MalformedIdError(ValueError):
+    """The text is no id of the wanted type; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageKey:
+    """A message's key: its conversation's, and its place in it."""
+
+    conversation: UUID
+    seq: int
+
+
+Key = UUID | MessageKey
+KeyT = TypeVar("KeyT", UUID, MessageKey)
+
+_TAGS = {"U": "User", "C": "Conversation", "M": "Message"}
+_SHOWN = 60  # characters of a bad id that an error message repeats
+
+
+def new_key() -> UUID:
+    """A fresh UUIDv7: keys made later sort later."""
+    return uuid_utils.compat.uuid7()
+
+
+def user_id(key: UUID) -> str:
+    return "U_" + _encode(key.bytes)
+
+
+def conversation_id(key: UUID) -> str:
+    return "C_" + _encode(key.bytes)
+
+
+def message_id(conversation: UUID, seq: int) -> str:
+    return "M_" + _encode(conversation.bytes + seq.to_bytes(4))
+
+
+def parse_id(text: str) -> tuple[str, Key]:
+    """The type's name and the key that an id stands for; raises MalformedIdError."""
+    tag, _, payload = text.partition("_")
+    name = _TAGS.get(tag)
+    raw = _decode(payload)
+    if name is None or raw is None or len(raw) != (20 if tag == "M" else 16):
+        raise MalformedIdError(f"{text[:_SHOWN]!r} is not an id of this server")
+    key = UUID(bytes=raw[:16])
+    return name, MessageKey(key, int.from_bytes(raw[16:])) if tag == "M" else key
+
+
+def parse_user_id(text: str) -> UUID:
+    return _of_type("User", text, UUID)
+
+
+def parse_conversation_id(text: str) -> UUID:
+    return _of_type("Conversation", text, UUID)
+
+
+def parse_message_id(text: str) -> MessageKey:
+    return _of_type("Message", text, MessageKey)
+
+
+def _of_type(wanted: str, text: str, kind: type[KeyT]) -> KeyT:
+    name, key = parse_id(text)
+    if name != wanted or not isinstance(key, kind):
+        raise MalformedIdError(f"{text[:_SHOWN]!r} is the id of a {name}; that of a {wanted} is needed")
+    return key
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _decode(payload: str) -> bytes | None:
+    try:
+        raw = base64.b64decode(payload + "=" * (-len(payload) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    # One key has one id: the last character's spare bits must be zero.
+    return raw if _encode(raw) == payload else None

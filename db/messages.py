@@ -1,0 +1,286 @@
+"""Statements about messages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    column,
+    func,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.sql.selectable import LateralFromClause
+
+from db import tables, users
+from db.pool import Connection, RacedError
+from db.rows import Message, Watermarks
+from db.statements import Record, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class MessageParts:
+    """What is read along with a message, in the same statement."""
+
+    sender: bool = False
+    status: bool = False
+    reply_to: "MessageParts | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The messages of a conversation from `low` to `high`, both seqs included."""
+
+    conversation: UUID
+    low: int
+    high: int
+
+
+def _watermarks(conversation: ColumnElement[Any]) -> LateralFromClause:
+    """One row: how far the participants of `conversation` are. The fields are those of rows.Watermarks."""
+    marks = tables.participants
+    ranked = [
+        func.array_agg(aggregate_order_by(column, order))
+        for order in (marks.c.last_read_seq, marks.c.last_delivered_seq)
+        for column in (marks.c.user_id, order)
+    ]
+    readers, read, receivers, delivered = ranked
+    return (
+        select(
+            readers[1].label("last_reader"),
+            read[1].label("read"),
+            read[2].label("read_next"),
+            receivers[1].label("last_receiver"),
+            delivered[1].label("delivered"),
+            delivered[2].label("delivered_next"),
+        )
+        .where(marks.c.conversation_id == conversation)
+        .lateral("watermarks")
+    )
+
+
+class MessageColumns:
+    """The columns and joins that a message with its parts takes, and how to read them back."""
+
+    def __init__(self, parts: MessageParts, name: str = "message", marks: Sequence[ColumnElement[Any]] = ()) -> None:
+        self.message = message = tables.messages.alias(name)
+        self._sender = tables.users.alias(f"{name}_sender") if parts.sender else None
+        self._target = MessageColumns(parts.reply_to, f"{name}_target", marks) if parts.reply_to else None
+        self._own: list[ColumnElement[Any]] = [
+            message.c.conversation_id,
+            message.c.seq,
+            message.c.sender_id,
+            message.c.client_message_id,
+            message.c.kind,
+            message.c.format,
+            message.c.body,
+            message.c.reply_to_seq,
+            message.c.created_at,
+            message.c.edited_at,
+            message.c.deleted_at,
+        ]
+        self._marks = list(marks) if parts.status else []
+
+    @property
+    def columns(self) -> list[ColumnElement[Any]]:
+        return [
+            *self._own,
+            *(users.columns(self._sender) if self._sender is not None else ()),
+            *self._marks,
+            *(self._target.columns if self._target else ()),
+        ]
+
+    def join(self, source: FromClause) -> FromClause:
+        """`source`, which holds the message itself, with its parts."""
+        if self._sender is not None:
+            source = source.outerjoin(self._sender, self._sender.c.id == self.message.c.sender_id)
+        if self._target:
+            target = self._target.message
+            is_target = and_(
+                target.c.conversation_id == self.message.c.conversation_id, target.c.seq == self.message.c.reply_to_seq
+            )
+            source = self._target.join(source.outerjoin(target, is_target))
+        return source
+
+    def read(self, record: Record, at: int = 0) -> Message | None:
+        """The message whose columns begin at `at`; None where the join found none."""
+        if record[at] is None:
+            return None
+        end = at + len(self._own)
+        message = Message(*record[at:end])
+        if self._sender is not None:
+            message.user = users.read(record, end)
+            end += users.WIDTH
+        if self._marks:
+            message.watermarks = Watermarks(*record[end : end + len(self._marks)])
+            end += len(self._marks)
+        if self._target:
+            message.reply_to = self._target.read(record, end)
+        return message
+
+
+def _needs_watermarks(parts: MessageParts | None) -> bool:
+    return parts is not None and (parts.status or _needs_watermarks(parts.reply_to))
+
+
+def with_watermarks(
+    source: FromClause, conversation: ColumnElement[Any], parts: MessageParts | None
+) -> tuple[FromClause, list[ColumnElement[Any]]]:
+    """`source` joined to the watermarks of its conversations, and their columns, where the parts need them."""
+    if not _needs_watermarks(parts):
+        return source, []
+    marks = _watermarks(conversation)
+    return source.join(marks, true()), list(marks.c)
+
+
+def marked(asked: FromClause, parts: MessageParts) -> tuple[FromClause, list[ColumnElement[Any]]]:
+    """The rows of `asked`, a few that name their conversation_id, with watermarks where the parts need them."""
+    source, marks = with_watermarks(asked, asked.c.conversation_id, parts)
+    # Materialised, or the watermarks would be gathered once a message instead of once a conversation.
+    rows = select(*asked.c, *marks).select_from(source).cte("marked").prefix_with("MATERIALIZED")
+    return rows, [rows.c[str(mark.key)] for mark in marks]
+
+
+@lru_cache
+def _window(parts: MessageParts) -> tuple[Statement, MessageColumns]:
+    asked = (
+        func.unnest(
+            bindparam("conversations", type_=ARRAY(Uuid)),
+            bindparam("lows", type_=ARRAY(Integer)),
+            bindparam("highs", type_=ARRAY(Integer)),
+        )
+        .table_valued(column("conversation_id", Uuid), column("low", Integer), column("high", Integer), name="asked")
+        .render_derived(name="asked")
+    )
+    windows, marks = marked(asked, parts)
+    columns = MessageColumns(parts, marks=marks)
+    message = columns.message
+    inside = and_(
+        message.c.conversation_id == windows.c.conversation_id, message.c.seq.between(windows.c.low, windows.c.high)
+    )
+    statement = (
+        select(*columns.columns)
+        .select_from(columns.join(windows.join(message, inside)))
+        .order_by(message.c.conversation_id, message.c.seq)
+    )
+    return Statement(statement), columns
+
+
+async def window(connection: Connection, windows: Sequence[Window], parts: MessageParts) -> list[Message]:
+    """The messages in the windows that may be seen, by conversation and seq."""
+    statement, columns = _window(parts)
+    records = await statement.all(
+        connection,
+        conversations=[asked.conversation for asked in windows],
+        lows=[asked.low for asked in windows],
+        highs=[asked.high for asked in windows],
+    )
+    return [message for record in records if (message := columns.read(record)) is not None]
+
+
+# A data-modifying CTE is one statement and so one transaction: the row lock of the conversation is held until COMMIT,
+# which is why seq and revision have no holes and their order is the commit order. What waited for the lock computes the
+# SET clauses again on the row as it is then (PostgreSQL manual, 13.2.1 Read Committed), so `at` never runs backwards.
+_APPEND = Statement(
+    text("""
+    WITH original AS (
+        SELECT seq, kind, format, body, reply_to_seq FROM parley.messages
+        WHERE conversation_id = :conversation AND sender_id = :sender AND client_message_id = :client_message_id
+    ), conversation AS (
+        UPDATE parley.conversations
+        SET last_seq = last_seq + 1, revision = revision + 1,
+            last_activity_at = greatest(last_activity_at, clock_timestamp())
+        WHERE id = :conversation AND NOT EXISTS (SELECT FROM original)
+        AND (:reply_to_seq IS NULL OR EXISTS (
+            SELECT FROM parley.messages WHERE conversation_id = :conversation AND seq = :reply_to_seq))
+        RETURNING last_seq AS seq, revision, last_activity_at AS at
+    ), message AS (
+        INSERT INTO parley.messages
+            (conversation_id, seq, sender_id, client_message_id, kind, format, body, reply_to_seq, created_at)
+        SELECT :conversation, seq, :sender, :client_message_id, :kind, :format, :body, :reply_to_seq, at
+        FROM conversation
+    ), event AS (
+        INSERT INTO parley.events (conversation_id, revision, kind, at, actor_id, seq)
+        SELECT :conversation, revision, 'MessageSent', at, :sender, seq FROM conversation
+    ), receipt AS (
+        UPDATE parley.participants p
+        SET last_read_seq = conversation.seq, last_delivered_seq = conversation.seq, last_read_at = conversation.at
+        FROM conversation WHERE p.conversation_id = :conversation AND p.user_id = :sender
+    )
+    SELECT true AS is_new, seq, revision, at FROM conversation
+    UNION ALL
+    SELECT kind = :kind AND format = :format AND body = :body AND reply_to_seq IS NOT DISTINCT FROM :reply_to_seq,
+        seq, NULL, NULL
+    FROM original
+    """).bindparams(
+        bindparam("conversation", type_=Uuid),
+        bindparam("sender", type_=Uuid),
+        bindparam("reply_to_seq", type_=Integer),
+        *(bindparam(name, type_=Text) for name in ("client_message_id", "kind", "format", "body")),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """A message that took its place in the conversation."""
+
+    seq: int
+    revision: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The message that had this client_message_id before, and whether its content is the same."""
+
+    seq: int
+    same: bool
+
+
+async def append(
+    connection: Connection,
+    *,
+    conversation: UUID,
+    sender: UUID,
+    body: str,
+    client_message_id: str | None = None,
+    reply_to_seq: int | None = None,
+    kind: str = "TEXT",
+    message_format: str = "PLAIN",
+) -> Appended | Original | None:
+    """Send a message: once per client_message_id. None: no such conversation for the sender, or no such reply target."""
+    values: dict[str, object] = {
+        "conversation": conversation,
+        "sender": sender,
+        "client_message_id": client_message_id,
+        "kind": kind,
+        "format": message_format,
+        "body": body,
+        "reply_to_seq": reply_to_seq,
+    }
+    try:
+        record = await _APPEND.first(connection, **values)
+    except asyncpg.UniqueViolationError as error:
+        if connection.is_in_transaction():
+            raise RacedError from error
+        # Another call with this key committed while this one waited for the conversation. Now it can be seen.
+        record = await _APPEND.first(connection, **values)
+    if record is None:
+        return None
+    is_new, seq, revision, at = record
+    return Appended(seq, revision, at) if revision is not None else Original(seq, is_new)

@@ -1,0 +1,176 @@
+"""What statements return and GraphQL types describe: plain rows, whose properties are what follows from them alone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from db.keys import MessageKey, conversation_id, message_id, user_id
+
+NAMES_SHOWN = 3
+"""Other participants that an untitled conversation is called by."""
+
+
+@dataclass(slots=True)
+class User:
+    key: UUID
+    handle: str
+    given_name: str | None
+    avatar_url: str | None
+
+    @property
+    def id(self) -> str:
+        return user_id(self.key)
+
+    @property
+    def name(self) -> str:
+        return self.given_name or self.handle
+
+
+@dataclass(slots=True)
+class Watermarks:
+    """How far the others are in a conversation, as the two lowest watermarks of each kind.
+
+    Two, because a message's status leaves its sender out: where the lowest is the sender's, the second counts. Null
+    where there are not so many participants.
+    """
+
+    last_reader: UUID | None
+    read: int | None
+    read_next: int | None
+    last_receiver: UUID | None
+    delivered: int | None
+    delivered_next: int | None
+
+    def status(self, sender: UUID | None, seq: int) -> str:
+        read = self.read_next if self.last_reader == sender else self.read
+        delivered = self.delivered_next if self.last_receiver == sender else self.delivered
+        if read is not None and seq <= read:
+            return "READ"
+        if delivered is not None and seq <= delivered:
+            return "DELIVERED"
+        return "SENT"
+
+
+@dataclass(slots=True)
+class Message:
+    conversation_key: UUID
+    seq: int
+    sender_key: UUID | None
+    client_message_id: str | None
+    kind: str
+    format: str
+    body: str
+    reply_to_seq: int | None
+    created_at: datetime
+    edited_at: datetime | None
+    deleted_at: datetime | None
+    # Read only where they are asked for:
+    user: User | None = None
+    reply_to: "Message | None" = None
+    watermarks: Watermarks | None = None
+
+    @property
+    def id(self) -> str:
+        return message_id(self.conversation_key, self.seq)
+
+    @property
+    def key(self) -> MessageKey:
+        return MessageKey(self.conversation_key, self.seq)
+
+    @property
+    def sender(self) -> User | None:
+        """Nobody says what the system says."""
+        return None if self.kind == "SYSTEM" else self.user
+
+    @property
+    def status(self) -> str:
+        if self.watermarks is None:
+            raise AttributeError("status was not read with this message")
+        return self.watermarks.status(self.sender_key, self.seq)
+
+
+@dataclass(slots=True)
+class ConversationContext:
+    type: str
+    id: str
+    title: str | None
+    url: str | None
+
+
+@dataclass(slots=True)
+class ViewerState:
+    role: str
+    last_seq: int
+    last_read_seq: int
+    last_delivered_seq: int
+    is_archived: bool
+    is_pinned: bool
+    muted_until: datetime | None
+
+    @property
+    def unread_count(self) -> int:
+        return self.last_seq - self.last_read_seq
+
+    @property
+    def can_send(self) -> bool:
+        """Every role may send; who is no member has no viewer state."""
+        return self.role in {"OWNER", "ADMIN", "MEMBER"}
+
+
+@dataclass(slots=True)
+class Conversation:
+    key: UUID
+    kind: str
+    title: str | None
+    context: ConversationContext | None
+    created_at: datetime
+    last_activity_at: datetime
+    last_seq: int
+    revision: int
+    # Read only where they are asked for:
+    viewer_state: ViewerState | None = None
+    others: tuple[str, ...] = ()
+    others_count: int = 0
+    last_message: Message | None = None
+
+    @property
+    def id(self) -> str:
+        return conversation_id(self.key)
+
+    @property
+    def message_count(self) -> int:
+        """Deleted ones included: they keep their seq."""
+        return self.last_seq
+
+    @property
+    def display_title(self) -> str:
+        if self.title:
+            return self.title
+        shown = ", ".join(self.others[:NAMES_SHOWN])
+        more = self.others_count - NAMES_SHOWN
+        if not shown:
+            return "Just you"
+        return f"{shown} and {more} more" if more > 0 else shown
+
+
+@dataclass(slots=True)
+class Participant:
+    conversation_key: UUID
+    user: User
+    role: str
+    joined_at: datetime
+    last_read_seq: int
+    last_read_at: datetime | None
+    last_delivered_seq: int
+
+
+@dataclass(slots=True)
+class Event:
+    """One entry of a conversation's log, with the message it is about as that stands now."""
+
+    conversation_key: UUID
+    revision: int
+    kind: str
+    at: datetime
+    actor: User | None
+    message: Message | None

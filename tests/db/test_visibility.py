@@ -1,0 +1,185 @@
+"""Row level security: a statement sees what its viewer may see, and nothing where it has none."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from db import messages, starts, users
+from db.keys import new_key
+from db.migrate import APP_ROLE, SYSTEM_ROLE
+from db.pool import Database
+from db.rows import User
+from db.starts import NewConversation, Pair
+from db.tables import metadata
+
+TABLES = sorted(table.name for table in metadata.tables.values())
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = await Database.open(database_url, pool_size=2)
+    yield opened
+    await opened.close()
+
+
+async def _people(database: Database, *handles: str) -> list[User]:
+    now = datetime.now(UTC)
+    async with database.system() as connection:
+        return [
+            await users.upsert(connection, key=new_key(), handle=handle, name=None, avatar_url=None, roles=(), at=now)
+            for handle in handles
+        ]
+
+
+async def _conversation(database: Database, one: User, other: User) -> UUID:
+    key = new_key()
+    async with database.viewer(one.key) as connection, connection.transaction():
+        await starts.claim_pair(connection, Pair.of(one.key, other.key), key)
+        await starts.create(connection, NewConversation(key, one.key, (other.key,), "DIRECT"))
+        await messages.append(connection, conversation=key, sender=one.key, body="secret", client_message_id="k")
+        await starts.remember(connection, one.key, "k", starts.Start("f", key, 1, was_created=True))
+    async with database.system() as connection:
+        await connection.execute("INSERT INTO parley.imported_conversations VALUES ('source', $1)", key)
+        await connection.execute("INSERT INTO parley.reactions VALUES ($1, 1, '👍', $2, now())", key, one.key)
+    return key
+
+
+async def _visible(connection: Any) -> dict[str, int]:
+    """Rows of each table that may be read and are seen."""
+    counts = {}
+    for table in TABLES:
+        if await connection.fetchval("SELECT has_table_privilege(current_user, $1, 'SELECT')", f"parley.{table}"):
+            counts[table] = await connection.fetchval(f"SELECT count(*) FROM parley.{table}")
+    return counts
+
+
+async def test_security_is_on_and_forced_for_every_table(database_url: str) -> None:
+    """Also for the tables' owner."""
+    connection = await asyncpg.connect(database_url)
+    rows = await connection.fetch(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'parley'::regnamespace AND relkind = 'r' "
+        "AND relrowsecurity AND relforcerowsecurity ORDER BY relname"
+    )
+    await connection.close()
+    assert [row[0] for row in rows] == TABLES
+
+
+async def test_the_roles_own_nothing(database_url: str) -> None:
+    """Neither role owns anything, is a superuser, or may pass by row level security."""
+    connection = await asyncpg.connect(database_url)
+    rows = await connection.fetch(
+        "SELECT rolname, rolsuper, rolbypassrls, rolcanlogin, "
+        "(SELECT count(*) FROM pg_shdepend WHERE refobjid = r.oid AND deptype = 'o') AS owned "
+        "FROM pg_roles r WHERE rolname = ANY($1) ORDER BY rolname",
+        [APP_ROLE, SYSTEM_ROLE],
+    )
+    await connection.close()
+    assert [tuple(row) for row in rows] == [(name, False, False, False, 0) for name in (APP_ROLE, SYSTEM_ROLE)]
+
+
+async def test_without_a_viewer_there_is_nothing(database: Database, database_url: str) -> None:
+    """As the application's role, a statement that states no viewer, or an empty one, sees no row of any table."""
+    ada, grace = await _people(database, "ada", "grace")
+    await _conversation(database, ada, grace)
+
+    connection = await asyncpg.connect(database_url, server_settings={"role": APP_ROLE})
+    try:
+        unstated = await _visible(connection)
+        await connection.execute("SET parley.viewer = ''")
+        empty = await _visible(connection)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("SELECT * FROM parley.imported_conversations")
+    finally:
+        await connection.close()
+
+    assert unstated == empty == dict.fromkeys(set(TABLES) - {"imported_conversations"}, 0)
+
+
+async def test_a_stranger_sees_only_people(database: Database) -> None:
+    """Who is no participant sees no row of the conversation in any table."""
+    ada, grace, eve = await _people(database, "ada", "grace", "eve")
+    await _conversation(database, ada, grace)
+
+    async with database.viewer(eve.key) as connection:
+        assert {name: count for name, count in (await _visible(connection)).items() if count} == {"users": 3}
+
+
+async def test_a_participant_sees_the_conversation(database: Database) -> None:
+    """Both sides' participants, and of memberships and starts only their own."""
+    ada, grace = await _people(database, "ada", "grace")
+    await _conversation(database, ada, grace)
+
+    async with database.viewer(grace.key) as connection:
+        assert await _visible(connection) == {
+            "users": 2,
+            "conversations": 1,
+            "direct_conversations": 1,
+            "memberships": 1,
+            "participants": 2,
+            "messages": 1,
+            "reactions": 1,
+            "events": 2,
+            "conversation_starts": 0,
+        }
+
+
+async def test_a_unit_of_work_forgets_the_one_before(database_url: str) -> None:
+    """One connection, one viewer after the other: each sees only their own."""
+    database = await Database.open(database_url, pool_size=1)
+    try:
+        ada, grace, eve = await _people(database, "ada", "grace", "eve")
+        await _conversation(database, ada, grace)
+        seen = []
+        for user in (ada, eve, grace):
+            async with database.viewer(user.key) as connection:
+                seen.append(await connection.fetchval("SELECT count(*) FROM parley.messages"))
+        assert seen == [1, 0, 1]
+    finally:
+        await database.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO parley.messages (conversation_id, seq, sender_id, body, created_at) VALUES ($1, 2, $2, 'x', now())",
+        "INSERT INTO parley.events (conversation_id, revision, kind, at, actor_id) VALUES ($1, 9, 'MessageSent', now(), $2)",
+        "INSERT INTO parley.memberships (conversation_id, user_id) VALUES ($1, $2)",
+        "INSERT INTO parley.participants (conversation_id, user_id, joined_at) VALUES ($1, $2, now())",
+    ],
+)
+async def test_nobody_writes_for_somebody_else(database: Database, statement: str) -> None:
+    """A stranger can put no row into a conversation in a member's name."""
+    ada, grace, eve = await _people(database, "ada", "grace", "eve")
+    key = await _conversation(database, ada, grace)
+
+    async with database.viewer(eve.key) as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement, key, ada.key)
+
+
+async def test_nobody_joins_uninvited(database: Database) -> None:
+    """A stranger cannot make themselves a member."""
+    ada, grace, eve = await _people(database, "ada", "grace", "eve")
+    key = await _conversation(database, ada, grace)
+
+    async with database.viewer(eve.key) as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("INSERT INTO parley.memberships VALUES ($1, $2)", eve.key, key)
+
+
+async def test_nobody_moves_somebody_elses_watermark(database: Database) -> None:
+    """An update of another participant's row finds no row."""
+    ada, grace = await _people(database, "ada", "grace")
+    key = await _conversation(database, ada, grace)
+
+    async with database.viewer(ada.key) as connection:
+        moved = await connection.execute(
+            "UPDATE parley.participants SET last_delivered_seq = 1 WHERE conversation_id = $1 AND user_id = $2",
+            key,
+            grace.key,
+        )
+    assert moved == "UPDATE 0"
