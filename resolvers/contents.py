@@ -1,0 +1,39 @@
+"""What a message may consist of."""
+
+from dataclasses import dataclass
+
+from db.keys import MessageKey
+from resolvers.errors import Invalid, PermissionDenied, UserError
+
+LONGEST_KEY = 128
+"""Characters of a clientMessageId."""
+
+SERVICE_ROLE = "service"
+"""The role of tokens that may speak as the system."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    body: str
+    client_message_id: str | None = None
+    reply_to: MessageKey | None = None
+    kind: str = "TEXT"
+    format: str = "PLAIN"
+
+
+def errors(content: Content, roles: tuple[str, ...], longest_body: int, path: tuple[str, ...]) -> list[UserError]:
+    """Everything that is wrong with the content that stands at `path` of the input."""
+    found: list[UserError] = []
+    if not content.body.strip():
+        found.append(Invalid("a message needs a body that is not blank", (*path, "body")))
+    if len(content.body) > longest_body:
+        message = f"the body has {len(content.body)} characters; {longest_body} are allowed"
+        found.append(Invalid(message, (*path, "body")))
+    key = content.client_message_id
+    if key is not None and not 1 <= len(key) <= LONGEST_KEY:
+        message = f"clientMessageId must have from 1 to {LONGEST_KEY} characters, not {len(key)}"
+        found.append(Invalid(message, (*path, "clientMessageId")))
+    if content.kind != "TEXT" and SERVICE_ROLE not in roles:
+        message = f"{content.kind} messages are sent with a token that has the role {SERVICE_ROLE!r}"
+        found.append(PermissionDenied(message, (*path, "kind")))
+    return found

@@ -1,0 +1,102 @@
+"""Opaque places: in a connection, and in an event log.
+
+A cursor is its connection's position and a checksum over position and connection, so one that was altered, or belongs
+to another connection, is recognised. It is no secret and no signature: a forged one leads only to rows its bearer sees.
+"""
+
+import base64
+import binascii
+import zlib
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from db.keys import conversation_id
+from resolvers.errors import BadCursorError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NUMBER = 8  # bytes
+_LARGEST = 2**63 - 1  # of PostgreSQL's bigint
+_CHECKSUM = 4  # bytes
+_SHOWN = 60  # characters of a bad cursor that an error message repeats
+
+
+def messages(conversation: UUID) -> str:
+    """The name of a conversation's message connection."""
+    return f"messages of {conversation_id(conversation)}"
+
+
+def participants(conversation: UUID) -> str:
+    return f"participants of {conversation_id(conversation)}"
+
+
+def events(conversation: UUID) -> str:
+    return f"events of {conversation_id(conversation)}"
+
+
+CONVERSATIONS = "conversations"
+USERS = "users"
+
+
+def from_number(connection: str, number: int) -> str:
+    """A cursor at a seq or a revision."""
+    return _seal(connection, number.to_bytes(_NUMBER))
+
+
+def to_number(connection: str, cursor: str) -> int:
+    payload = _open(connection, cursor)
+    number = int.from_bytes(payload)
+    if len(payload) != _NUMBER or number > _LARGEST:
+        raise _bad(connection, cursor)
+    return number
+
+
+def from_moment(connection: str, moment: datetime, key: UUID) -> str:
+    """A cursor at a time, and at a key among equal times."""
+    return _seal(connection, ((moment - _EPOCH) // _MICROSECOND).to_bytes(8, signed=True) + key.bytes)
+
+
+def to_moment(connection: str, cursor: str) -> tuple[datetime, UUID]:
+    payload = _open(connection, cursor)
+    try:
+        microseconds = int.from_bytes(payload[:8], signed=True)
+        return _EPOCH + microseconds * _MICROSECOND, UUID(bytes=payload[8:])
+    except (ValueError, OverflowError) as error:
+        raise _bad(connection, cursor) from error
+
+
+def from_text(connection: str, text: str) -> str:
+    return _seal(connection, text.encode())
+
+
+def to_text(connection: str, cursor: str) -> str:
+    try:
+        text = _open(connection, cursor).decode()
+    except UnicodeDecodeError as error:
+        raise _bad(connection, cursor) from error
+    if "\0" in text:  # which the database could not compare with
+        raise _bad(connection, cursor)
+    return text
+
+
+def _seal(connection: str, payload: bytes) -> str:
+    return base64.urlsafe_b64encode(payload + _checksum(connection, payload)).rstrip(b"=").decode()
+
+
+def _open(connection: str, cursor: str) -> bytes:
+    try:
+        sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _bad(connection, cursor) from error
+    payload = sealed[:-_CHECKSUM]
+    if cursor != _seal(connection, payload):  # which also holds its text to one form: base64 would overlook padding
+        raise _bad(connection, cursor)
+    return payload
+
+
+def _checksum(connection: str, payload: bytes) -> bytes:
+    return zlib.crc32(payload, zlib.crc32(connection.encode())).to_bytes(_CHECKSUM)
+
+
+def _bad(connection: str, cursor: str) -> BadCursorError:
+    return BadCursorError(f"{cursor[:_SHOWN]!r} is not a cursor of the {connection}")

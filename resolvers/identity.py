@@ -1,0 +1,68 @@
+"""Who is asking: the one door for HTTP and sockets alike."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from db import users
+from db.keys import new_key
+from db.pool import Database
+from db.rows import User
+from resolvers.errors import UnauthenticatedError, UnavailableError
+from resolvers.tokens import Verifier
+from resolvers.tokens.claims import Claims
+from resolvers.tokens.errors import InvalidTokenError, KeysUnavailableError
+
+_REMEMBERED = 10_000  # users
+
+Profile = tuple[str | None, str | None, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The user a token speaks of, until it expires."""
+
+    user: User
+    roles: tuple[str, ...]
+    expires_at: datetime
+
+
+class Identity:
+    """Turns tokens into users, and keeps their profiles as the tokens have them."""
+
+    def __init__(self, verifier: Verifier, database: Database) -> None:
+        self._verifier = verifier
+        self._database = database
+        self._known: OrderedDict[str, tuple[Profile, User]] = OrderedDict()
+
+    async def caller(self, token: str) -> Caller:
+        """Raises UnauthenticatedError, which says what is wrong with the token, or UnavailableError."""
+        try:
+            claims = await self._verifier.verify(token)
+        except KeysUnavailableError as error:
+            raise UnavailableError(str(error)) from error
+        except InvalidTokenError as error:
+            raise UnauthenticatedError(str(error)) from error
+        return Caller(await self._user(claims), claims.roles, claims.expires_at)
+
+    async def _user(self, claims: Claims) -> User:
+        """The user of this handle. The database is asked only when the profile is not as it was the last time."""
+        profile = (claims.name, claims.picture, claims.roles)
+        known = self._known.get(claims.handle)
+        if known is not None and known[0] == profile:
+            self._known.move_to_end(claims.handle)
+            return known[1]
+        async with self._database.system() as connection:
+            user = await users.upsert(
+                connection,
+                key=new_key(),
+                handle=claims.handle,
+                name=claims.name,
+                avatar_url=claims.picture,
+                roles=claims.roles,
+                at=datetime.now(UTC),
+            )
+        self._known[claims.handle] = (profile, user)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return user

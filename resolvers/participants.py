@@ -1,0 +1,33 @@
+"""Who is in a conversation."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from db import participants
+from db.paging import Cut
+from db.rows import Participant, User
+from resolvers import cursors
+from resolvers.pages import Page, PageArguments
+from resolvers.service import Service
+
+DEFAULT_SIZE = 20
+
+
+def cut(conversation: UUID, arguments: PageArguments, *, counted: bool) -> Cut:
+    """The part of the conversation's participants that is wanted; raises BadUserInputError or BadCursorError."""
+    connection = cursors.participants(conversation)
+    return arguments.cut(DEFAULT_SIZE, lambda cursor: cursors.to_moment(connection, cursor), counted=counted)
+
+
+async def pages(
+    service: Service, viewer: User, conversations: Sequence[UUID], wanted: Cut
+) -> list[Page[Participant] | None]:
+    """The same part of each conversation's participants; one statement for all of them."""
+    async with service.database.viewer(viewer.key) as connection:
+        found = await participants.page(connection, conversations, wanted)
+    return [Page.of(found[key], _cursor) if key in found else None for key in conversations]
+
+
+def _cursor(participant: Participant) -> str:
+    connection = cursors.participants(participant.conversation_key)
+    return cursors.from_moment(connection, participant.joined_at, participant.user.key)

@@ -1,0 +1,48 @@
+"""What every resolver works with."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from broadcaster import Broadcast
+
+from db.feed import PostgresBackend
+from db.pool import Database, Observer
+from resolvers.stream import DatabaseLog, Hub
+from resolvers.wakeups import Wakeups
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    database: Database
+    wakeups: Wakeups
+    hub: Hub
+    feed: PostgresBackend
+    max_body_length: int
+    """Characters of a message."""
+
+
+@asynccontextmanager
+async def running(
+    url: str,
+    *,
+    listen_url: str | None = None,
+    pool_size: int = 10,
+    max_body_length: int = 10_000,
+    observe: Observer | None = None,
+) -> AsyncIterator[Service]:
+    """A service on the database at `url`, which listens through `listen_url` where that is another way to it."""
+    database = await Database.open(url, pool_size=pool_size, observe=observe)
+    feed = PostgresBackend(listen_url or url)
+    broadcast = Broadcast(backend=feed)
+    wakeups = Wakeups(broadcast)
+    hub = Hub(DatabaseLog(database), wakeups)
+    await broadcast.connect()
+    hub.start()
+    try:
+        yield Service(database, wakeups, hub, feed, max_body_length)
+    finally:
+        await wakeups.close()
+        await hub.stop()
+        await broadcast.disconnect()
+        await database.close()

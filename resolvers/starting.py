@@ -1,0 +1,168 @@
+"""Starting a conversation: its row, its members, its first event and its first message, or nothing of it."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from db import starts, users
+from db.keys import MessageKey, new_key
+from db.messages import Appended
+from db.pool import Connection, RacedError
+from db.starts import Context, NewConversation, Start
+from resolvers import contents, directs, sending
+from resolvers.contents import Content
+from resolvers.errors import (
+    ConversationExists,
+    IdempotencyConflict,
+    Invalid,
+    NotFound,
+    RefusedError,
+    UserError,
+)
+from resolvers.identity import Caller
+from resolvers.service import Service
+
+MOST_PARTICIPANTS = 1_000
+LONGEST_TITLE = 200  # characters, of a conversation and of its context
+LONGEST_CONTEXT = 255  # characters of its type, and of its id
+LONGEST_URL = 2_048  # characters
+
+_FIRST = ("input", "firstMessage")
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    participants: tuple[UUID, ...]
+    """Without the viewer. One and no title: a direct conversation."""
+    title: str | None = None
+    context: Context | None = None
+    first_message: Content | None = None
+    reject_existing: bool = False
+
+    @property
+    def is_direct(self) -> bool:
+        return len(self.participants) == 1 and self.title is None
+
+    @property
+    def key(self) -> str | None:
+        """Names the whole transaction: the same request with the same key is answered once."""
+        return self.first_message.client_message_id if self.first_message else None
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(repr(replace(self, participants=tuple(sorted(self.participants)))).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    conversation: UUID
+    message: MessageKey | None
+    was_created: bool
+
+
+async def start(service: Service, caller: Caller, request: StartRequest) -> Started:
+    """Raises RefusedError, and then nothing was changed."""
+    request = replace(request, participants=tuple(dict.fromkeys(request.participants)))
+    wrong = _errors(request, caller, service.max_body_length)
+    if wrong:
+        raise RefusedError(*wrong)
+    async with service.database.viewer(caller.user.key) as connection:
+        known = await users.by_keys(connection, request.participants)
+        missing = [
+            NotFound("there is no such user", ("input", "participantIds", str(index)))
+            for index, key in enumerate(request.participants)
+            if key not in known
+        ]
+        if missing:
+            raise RefusedError(*missing)
+        try:
+            started, revision = await _try_start(connection, caller, request)
+        except RacedError:  # by the same key; what it made can be seen now
+            started, revision = await _try_start(connection, caller, request)
+    if revision:
+        service.wakeups.tell(started.conversation, revision)
+    return started
+
+
+async def _try_start(connection: Connection, caller: Caller, request: StartRequest) -> tuple[Started, int]:
+    """The answer, and the revision up to which there is something to tell of; 0: nothing."""
+    async with connection.transaction():
+        before = await starts.find_start(connection, caller.user.key, request.key) if request.key else None
+        if before is not None:
+            return _repeated(before, request), 0
+        conversation, was_created = await _find_or_create(connection, caller, request)
+        revision, seq = int(was_created), None
+        if request.first_message:
+            appended = await sending.append(connection, caller.user, conversation, request.first_message, _FIRST)
+            seq = appended.seq
+            revision = appended.revision if isinstance(appended, Appended) else revision
+        if request.key and seq:
+            done = Start(request.fingerprint, conversation, seq, was_created)
+            await starts.remember(connection, caller.user.key, request.key, done)
+    return Started(conversation, MessageKey(conversation, seq) if seq else None, was_created), revision
+
+
+async def _find_or_create(connection: Connection, caller: Caller, request: StartRequest) -> tuple[UUID, bool]:
+    if request.is_direct:
+        (other,) = request.participants
+        key, was_created = await directs.find_or_create(connection, caller.user.key, other, request.context)
+        if request.reject_existing and not was_created:
+            message = "you two have a direct conversation already"
+            raise RefusedError(ConversationExists(message, ("input", "participantIds"), key))
+        return key, was_created
+    key = new_key()
+    new = NewConversation(key, caller.user.key, request.participants, "GROUP", request.title, request.context)
+    await starts.create(connection, new)
+    return key, True
+
+
+def _repeated(before: Start, request: StartRequest) -> Started:
+    message = MessageKey(before.conversation, before.seq)
+    if before.fingerprint != request.fingerprint:
+        text = f"clientMessageId {request.key!r} was used before, to start something else"
+        raise RefusedError(IdempotencyConflict(text, (*_FIRST, "clientMessageId"), message))
+    return Started(before.conversation, message, before.was_created)
+
+
+def _errors(request: StartRequest, caller: Caller, longest_body: int) -> list[UserError]:
+    found = _participant_errors(request, caller)
+    if request.title is not None and not 1 <= len(request.title.strip()) <= len(request.title) <= LONGEST_TITLE:
+        found.append(Invalid(f"a title has from 1 to {LONGEST_TITLE} characters and is not blank", ("input", "title")))
+    if request.context:
+        found += _context_errors(request.context)
+    if request.first_message:
+        found += contents.errors(request.first_message, caller.roles, longest_body, _FIRST)
+    return found
+
+
+def _participant_errors(request: StartRequest, caller: Caller) -> list[UserError]:
+    path = ("input", "participantIds")
+    if caller.user.key in request.participants:
+        return [Invalid("leave yourself out: you are a participant already", path)]
+    if not 1 <= len(request.participants) <= MOST_PARTICIPANTS:
+        return [Invalid(f"give from 1 to {MOST_PARTICIPANTS} participants, not {len(request.participants)}", path)]
+    return []
+
+
+def _context_errors(context: Context) -> list[UserError]:
+    path = ("input", "context")
+    found: list[UserError] = [
+        Invalid(f"a context's {name} has from 1 to {LONGEST_CONTEXT} characters", (*path, name))
+        for name, value in (("type", context.type), ("id", context.id))
+        if not 1 <= len(value) <= LONGEST_CONTEXT
+    ]
+    if context.title is not None and len(context.title) > LONGEST_TITLE:
+        found.append(Invalid(f"a context's title has at most {LONGEST_TITLE} characters", (*path, "title")))
+    if context.url is not None and not _is_web_address(context.url):
+        message = f"a context's url is an http or https address of at most {LONGEST_URL} characters"
+        found.append(Invalid(message, (*path, "url")))
+    return found
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc) and len(url) <= LONGEST_URL
