@@ -1,0 +1,130 @@
+"""The types of conversations."""
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated
+
+import strawberry
+from strawberry import UNSET
+
+from db import rows
+from resolvers import cursors, messages, participants
+from resolvers.pages import Page
+from schema import loading
+from schema.asked import asked, message_parts, nodes
+from schema.context import Info
+from schema.messages import Message, MessageConnection
+from schema.nodes import Node, describes
+from schema.pages import (
+    CURSOR,
+    EDGES,
+    NODES,
+    PAGE_INFO,
+    After,
+    Before,
+    First,
+    Last,
+    PageInfo,
+    page_arguments,
+)
+from schema.participants import ParticipantConnection, ParticipantRole
+
+AroundSeq = Annotated[
+    int | None,
+    strawberry.argument(description="A page with the message of this seq in its middle; goes with `first` alone."),
+]
+
+
+@strawberry.enum(description="Between whom a conversation is.")
+class ConversationKind(Enum):
+    DIRECT = strawberry.enum_value("DIRECT", description="Two people; there is one for each pair and context.")
+    GROUP = strawberry.enum_value("GROUP", description="Any number of people.")
+
+
+@strawberry.type(description="What a conversation is about in the host application: a gig, a help request, an order.")
+class ConversationContext:
+    type: str = strawberry.field(description="The sort of thing, in the host application's words.")
+    id: str = strawberry.field(description="The host application's key of it.")
+    title: str | None = strawberry.field(description="What to call it.")
+    url: str | None = strawberry.field(description="Where to see it.")
+
+
+@strawberry.type(
+    description="The viewer's own side of a conversation. "
+    "Whatever depends on who is asking stands here or begins with `viewer`."
+)
+class ViewerState:
+    role: ParticipantRole = strawberry.field(description="What the viewer may do here.")
+    unread_count: int = strawberry.field(description="Messages the viewer has not read.")
+    last_read_seq: int = strawberry.field(description="The viewer has read every message up to this seq; 0: none.")
+    last_delivered_seq: int = strawberry.field(
+        description="The viewer has received every message up to this seq; 0: none."
+    )
+    is_archived: bool = strawberry.field(description="Whether the viewer has put it away.")
+    is_pinned: bool = strawberry.field(description="Whether the viewer keeps it on top.")
+    muted_until: datetime | None = strawberry.field(description="Until when it makes no noise for the viewer.")
+    can_send: bool = strawberry.field(description="Whether the viewer may send here.")
+
+
+@strawberry.type(description="Messages between people, in one order that is the same for all of them.")
+class Conversation(Node):
+    is_type_of = describes(rows.Conversation)
+
+    kind: ConversationKind = strawberry.field(description="Between whom it is.")
+    title: str | None = strawberry.field(description="What its people called it; null for DIRECT.")
+    display_title: str = strawberry.field(
+        description="The title, or else the other participants' names: always something to show the viewer."
+    )
+    context: ConversationContext | None = strawberry.field(description="What it is about in the host application.")
+    created_at: datetime = strawberry.field(description="When it was started.")
+    last_activity_at: datetime = strawberry.field(description="When something last happened; orders `conversations`.")
+    last_message: Message | None = strawberry.field(description="The newest message.")
+    message_count: int = strawberry.field(description="All messages, deleted ones included: the newest seq.")
+    viewer_state: ViewerState = strawberry.field(description="The viewer's own side of it.")
+
+    @strawberry.field(description="Start `conversationEvents(after:)` here: nothing since this answer is missed.")
+    def event_cursor(root: strawberry.Parent[rows.Conversation]) -> str:
+        return cursors.from_number(cursors.events(root.key), root.revision)
+
+    @strawberry.field(
+        description="Its messages, oldest first inside a page. Without arguments the newest page of 50.",
+        graphql_type=MessageConnection,
+    )
+    async def messages(
+        root: strawberry.Parent[rows.Conversation],
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+        around_seq: AroundSeq = UNSET,
+    ) -> Page[rows.Message]:
+        window = messages.window(root, page_arguments(first, after, last, before, around_seq))
+        wanted = asked(info)
+        found: list[rows.Message] = []
+        if window.low <= window.high and wanted.has_any("nodes", "edges", "pageInfo"):
+            found = await loading.message_window(info, window, message_parts(nodes(wanted)))
+        return messages.page(root, window, found)
+
+    @strawberry.field(
+        description="Who is in it, in the order of joining. 20 by default.", graphql_type=ParticipantConnection
+    )
+    async def participants(
+        root: strawberry.Parent[rows.Conversation], info: Info, first: First = UNSET, after: After = UNSET
+    ) -> Page[rows.Participant]:
+        cut = participants.cut(root.key, page_arguments(first, after), counted="totalCount" in asked(info))
+        return await loading.participant_page(info, root.key, cut)
+
+
+@strawberry.type(description="A conversation in a connection.")
+class ConversationEdge:
+    cursor: str = strawberry.field(description=CURSOR)
+    node: Conversation = strawberry.field(description="The conversation.")
+
+
+@strawberry.type(description="A page of the viewer's conversations, newest activity first.")
+class ConversationConnection:
+    edges: list[ConversationEdge] = strawberry.field(description=EDGES)
+    nodes: list[Conversation] = strawberry.field(description=NODES)
+    page_info: PageInfo = strawberry.field(description=PAGE_INFO)
+    total_count: int = strawberry.field(description="All of the viewer's conversations that the filter lets through.")

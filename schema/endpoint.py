@@ -1,0 +1,163 @@
+"""The way in and out: HTTP, server-sent events and websockets, with one answer to the question who is asking."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import structlog
+from cross_web import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+
+from db.pool import DatabaseUnavailableError
+from resolvers.errors import BadUserInputError, RequestError, UnauthenticatedError, UnavailableError
+from resolvers.identity import Caller, Identity
+from resolvers.service import Service
+from resolvers.tokens.bearer import bearer
+from resolvers.tokens.errors import InvalidTokenError
+from schema.context import Context
+from schema.faults import MASKED
+from schema.schema import Schema
+from schema.sockets import SocketAdapter, SocketHandler
+
+_log = structlog.get_logger(__name__)
+
+REQUEST_ID = "x-request-id"
+"""The response header that names a request as its errors and the log do."""
+
+_INIT_TIMEOUT = timedelta(seconds=5)
+_OPERATIONS = 100  # under way on one socket
+_STATUS = {"UNAUTHENTICATED": 401, "UNAVAILABLE": 503}
+
+
+class _TooLargeError(BadUserInputError):
+    """The body of the request."""
+
+
+class Endpoint(GraphQL[Context, None]):
+    """Strawberry's ASGI view, for callers with tokens."""
+
+    graphql_transport_ws_handler_class = SocketHandler
+    websocket_adapter_class = SocketAdapter
+
+    def __init__(
+        self,
+        schema: Schema,
+        running: Callable[[], tuple[Service, Identity]],
+        *,
+        is_origin_allowed: Callable[[str], bool],
+        max_request_bytes: int,
+    ) -> None:
+        """`running` gives what is there once the application has started."""
+        super().__init__(
+            schema,
+            graphql_ide=None,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
+            connection_init_wait_timeout=_INIT_TIMEOUT,
+            max_subscriptions_per_connection=_OPERATIONS,
+        )
+        self._running = running
+        self._is_origin_allowed = is_origin_allowed
+        self._max_request_bytes = max_request_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await super().__call__(scope, receive, send)
+            return
+        request = Request(scope, self._limited(receive))
+        try:
+            response = await self.run(request)
+        except _TooLargeError as error:
+            response = _refusal(error, 413)
+        except RequestError as error:
+            response = _refusal(error, _STATUS.get(error.code, 400))
+        except HTTPException as error:
+            response = _refusal(BadUserInputError(error.reason), error.status_code)
+        except Exception:  # noqa: BLE001  (it is logged, and told as far as clients may know)
+            response = _fault()
+        await response(scope, receive, send)
+
+    def is_websocket_origin_allowed(self, _request: WebSocket, origin: str) -> bool:
+        return self._is_origin_allowed(origin)
+
+    def new_context(self, caller: Caller | None) -> Context:
+        return Context(self._running()[0], caller, uuid4().hex)
+
+    async def caller_of(self, token: str | None) -> Caller:
+        """Who sends this token; raises UnauthenticatedError or UnavailableError."""
+        if token is None:
+            raise UnauthenticatedError("there is no token in connection_init: { Authorization: 'Bearer …' }")
+        try:
+            return await self._running()[1].caller(token)
+        except DatabaseUnavailableError as error:
+            raise UnavailableError(str(error)) from error
+
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
+        if isinstance(request, WebSocket) or isinstance(response, WebSocket):
+            return self.new_context(None)
+        header = request.headers.get("authorization")
+        try:
+            caller = await self.caller_of(bearer(header)) if header is not None else None
+        except InvalidTokenError as error:
+            raise UnauthenticatedError(str(error)) from error
+        context = self.new_context(caller)
+        response.headers[REQUEST_ID] = context.request_id
+        return context
+
+    def parse_json(self, data: str | bytes) -> Any:  # noqa: ANN401  (strawberry's signature)
+        try:
+            parsed = self.decode_json(data)
+        except orjson.JSONDecodeError as error:
+            raise HTTPException(400, f"the body is not JSON: {error}") from error
+        if not isinstance(parsed, dict):
+            raise HTTPException(400, "the body must be a JSON object: { query, variables, operationName }")
+        if not isinstance(parsed.get("operationName"), str | None):
+            raise HTTPException(400, "operationName must be a string")
+        return parsed
+
+    def decode_json(self, data: str | bytes) -> object:
+        return orjson.loads(data)
+
+    def encode_json(self, data: object) -> str:
+        return orjson.dumps(data).decode()
+
+    def _limited(self, receive: Receive) -> Receive:
+        """`receive`, until the body outgrows the limit."""
+        too_large = _TooLargeError(f"the body is larger than {self._max_request_bytes} bytes")
+        seen = 0
+
+        async def limited() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max_request_bytes:
+                raise too_large
+            return message
+
+        return limited
+
+
+def _refusal(error: RequestError, status: int) -> Response:
+    """A request that is refused before any GraphQL is run."""
+    response = _error_response(str(error), error.code, status, uuid4().hex)
+    if status == _STATUS["UNAUTHENTICATED"]:
+        response.headers["www-authenticate"] = 'Bearer realm="parley"'
+    return response
+
+
+def _fault() -> Response:
+    """A fault of ours outside any GraphQL."""
+    request_id = uuid4().hex
+    _log.exception("request_failed", request_id=request_id)
+    return _error_response(MASKED, "INTERNAL", 500, request_id)
+
+
+def _error_response(message: str, code: str, status: int, request_id: str) -> Response:
+    body = {"errors": [{"message": message, "extensions": {"code": code, "requestId": request_id}}]}
+    return JSONResponse(body, status, {REQUEST_ID: request_id})

@@ -1,0 +1,97 @@
+"""What a user can cause and a client can act on, as data."""
+
+from enum import Enum
+from typing import Annotated
+
+import strawberry
+
+from db import rows
+from resolvers import errors
+from resolvers.errors import NotFoundError as MessageGoneError
+from schema import loading
+from schema.asked import asked, conversation_parts, message_parts
+from schema.context import Info
+from schema.conversations import Conversation
+from schema.messages import Message
+from schema.nodes import describes
+
+
+@strawberry.enum(description="What went wrong, for a program to decide on.")
+class UserErrorCode(Enum):
+    NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="There is none, or the viewer may not know of it.")
+    PERMISSION_DENIED = strawberry.enum_value("PERMISSION_DENIED", description="The viewer may not do this.")
+    VALIDATION_ERROR = strawberry.enum_value("VALIDATION_ERROR", description="The input breaks a rule.")
+    CONVERSATION_EXISTS = strawberry.enum_value(
+        "CONVERSATION_EXISTS", description="There is one already; navigate there."
+    )
+    CONTEXT_UNAVAILABLE = strawberry.enum_value(
+        "CONTEXT_UNAVAILABLE", description="The host application refused the context."
+    )
+    IDEMPOTENCY_CONFLICT = strawberry.enum_value(
+        "IDEMPOTENCY_CONFLICT", description="The same clientMessageId came before with other content."
+    )
+    EDIT_CONFLICT = strawberry.enum_value("EDIT_CONFLICT", description="It changed since the client last saw it.")
+    BLOCKED = strawberry.enum_value("BLOCKED", description="One of the two blocked the other.")
+    CONTENT_REJECTED = strawberry.enum_value("CONTENT_REJECTED", description="The content is not allowed here.")
+    RATE_LIMITED = strawberry.enum_value("RATE_LIMITED", description="Too much in too short a time.")
+
+
+@strawberry.interface(description="One thing that was wrong with the input of a mutation, which changed nothing.")
+class UserError:
+    code: UserErrorCode = strawberry.field(description="What went wrong, for a program.")
+    message: str = strawberry.field(description="What went wrong, for a developer.")
+    path: list[str] = strawberry.field(description="Where in the arguments: `[input, body]`.")
+
+
+@strawberry.type(description="What the input names does not exist, or the viewer may not know of it.")
+class NotFoundError(UserError):
+    is_type_of = describes(errors.NotFound)
+
+
+@strawberry.type(description="The viewer may not do this.")
+class PermissionDeniedError(UserError):
+    is_type_of = describes(errors.PermissionDenied)
+
+
+@strawberry.type(description="The input breaks a rule.")
+class ValidationError(UserError):
+    is_type_of = describes(errors.Invalid)
+
+
+@strawberry.type(description="There is such a conversation already.")
+class ConversationExistsError(UserError):
+    is_type_of = describes(errors.ConversationExists)
+
+    @strawberry.field(description="The one that exists: navigate there.", graphql_type=Conversation)
+    async def conversation(root: strawberry.Parent[errors.ConversationExists], info: Info) -> rows.Conversation:
+        return await loading.conversation(info, root.conversation, conversation_parts(asked(info)))
+
+
+@strawberry.type(description="The same clientMessageId was used before, for other content.")
+class IdempotencyConflictError(UserError):
+    is_type_of = describes(errors.IdempotencyConflict)
+
+    @strawberry.field(description="The message that was sent with that key.", graphql_type=Message)
+    async def original(root: strawberry.Parent[errors.IdempotencyConflict], info: Info) -> rows.Message:
+        found = await loading.find_message(info, root.original, message_parts(asked(info)))
+        if found is None:
+            raise MessageGoneError("you are no longer a participant of this conversation")
+        return found
+
+
+StartConversationError = Annotated[
+    NotFoundError | PermissionDeniedError | ValidationError | ConversationExistsError | IdempotencyConflictError,
+    strawberry.union("StartConversationError", description="Why a conversation was not started."),
+]
+SendMessageError = Annotated[
+    NotFoundError | PermissionDeniedError | ValidationError | IdempotencyConflictError,
+    strawberry.union("SendMessageError", description="Why a message was not sent."),
+]
+MarkReadError = Annotated[
+    NotFoundError | ValidationError,
+    strawberry.union("MarkReadError", description="Why nothing was marked read."),
+]
+MarkDeliveredError = Annotated[
+    NotFoundError | ValidationError,
+    strawberry.union("MarkDeliveredError", description="Why nothing was marked delivered."),
+]

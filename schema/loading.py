@@ -1,0 +1,76 @@
+"""Rows by key, gathered: whatever one operation asks for under the same name is one statement."""
+
+from uuid import UUID
+
+from db import rows
+from db.conversations import ConversationParts
+from db.keys import MessageKey
+from db.messages import MessageParts, Window
+from db.paging import Cut
+from resolvers import conversations, messages, participants, users
+from resolvers.errors import NotFoundError
+from resolvers.pages import Page
+from schema.context import Info
+
+
+async def find_user(info: Info, key: UUID) -> rows.User | None:
+    """The user, None where there is none."""
+    context = info.context
+
+    async def load(keys: list[UUID]) -> list[rows.User | None]:
+        found = await users.by_keys(context.service, context.viewer, keys)
+        return [found.get(each) for each in keys]
+
+    return await context.load("user", key, load)
+
+
+async def find_conversation(info: Info, key: UUID, parts: ConversationParts) -> rows.Conversation | None:
+    """The conversation, None where there is none that the viewer may see."""
+    context = info.context
+
+    async def load(keys: list[UUID]) -> list[rows.Conversation | None]:
+        found = await conversations.by_keys(context.service, context.viewer, keys, parts)
+        return [found.get(each) for each in keys]
+
+    return await context.load(("conversation", parts), key, load)
+
+
+async def conversation(info: Info, key: UUID, parts: ConversationParts) -> rows.Conversation:
+    """The conversation, where the schema promises one; raises NotFoundError when the viewer lost the right to see it."""
+    found = await find_conversation(info, key, parts)
+    if found is None:
+        raise NotFoundError("you are no longer a participant of this conversation")
+    return found
+
+
+async def find_message(info: Info, key: MessageKey, parts: MessageParts) -> rows.Message | None:
+    """The message, None where there is none that the viewer may see."""
+    context = info.context
+
+    async def load(keys: list[MessageKey]) -> list[rows.Message | None]:
+        return await messages.by_keys(context.service, context.viewer, keys, parts)
+
+    return await context.load(("message", parts), key, load)
+
+
+async def message_window(info: Info, window: Window, parts: MessageParts) -> list[rows.Message]:
+    """The messages of a window; those of all conversations on a page are one statement."""
+    context = info.context
+
+    async def load(windows: list[Window]) -> list[list[rows.Message]]:
+        return await messages.windows(context.service, context.viewer, windows, parts)
+
+    return await context.load(("messages", parts), window, load)
+
+
+async def participant_page(info: Info, key: UUID, cut: Cut) -> Page[rows.Participant]:
+    """A page of participants; those of all conversations on a page are one statement."""
+    context = info.context
+
+    async def load(keys: list[UUID]) -> list[Page[rows.Participant] | None]:
+        return await participants.pages(context.service, context.viewer, keys, cut)
+
+    page = await context.load(("participants", cut), key, load)
+    if page is None:
+        raise NotFoundError("you are no longer a participant of this conversation")
+    return page

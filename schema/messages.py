@@ -1,0 +1,82 @@
+"""The types of messages."""
+
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from db import rows
+from schema import loading
+from schema.asked import asked, conversation_parts
+from schema.context import Info
+from schema.nodes import Node, describes
+from schema.pages import CURSOR, EDGES, NODES, PAGE_INFO, PageInfo
+from schema.users import User
+
+if TYPE_CHECKING:
+    from schema.conversations import Conversation
+
+
+@strawberry.enum(description="Who speaks in a message.")
+class MessageKind(Enum):
+    TEXT = strawberry.enum_value("TEXT", description="A person.")
+    SYSTEM = strawberry.enum_value("SYSTEM", description="The conversation itself: somebody joined, a title changed.")
+    NOTIFICATION = strawberry.enum_value("NOTIFICATION", description="The host application.")
+
+
+@strawberry.enum(description="How far a message came, for every participant other than its sender.")
+class MessageStatus(Enum):
+    SENT = strawberry.enum_value("SENT", description="Committed; somebody has not received it yet.")
+    DELIVERED = strawberry.enum_value("DELIVERED", description="Everybody has received it; somebody has not read it.")
+    READ = strawberry.enum_value("READ", description="Everybody has read it.")
+
+
+@strawberry.enum(description="How a body is written.")
+class BodyFormat(Enum):
+    PLAIN = strawberry.enum_value("PLAIN", description="Text to show as it is.")
+    MARKDOWN = strawberry.enum_value("MARKDOWN", description="CommonMark.")
+
+
+LazyConversation = Annotated["Conversation", strawberry.lazy("schema.conversations")]
+
+
+@strawberry.type(description="A message in a conversation.")
+class Message(Node):
+    is_type_of = describes(rows.Message)
+
+    seq: int = strawberry.field(
+        description="1, 2, 3 … without a hole, in commit order: the one total order of a conversation."
+    )
+    client_message_id: str | None = strawberry.field(
+        description="The sender's own key of it: sending again with the same key is the same message."
+    )
+    kind: MessageKind = strawberry.field(description="Who speaks.")
+    sender: User | None = strawberry.field(description="Null for SYSTEM messages, and where the sender was erased.")
+    body: str = strawberry.field(description="What it says; empty once deleted.")
+    format: BodyFormat = strawberry.field(description="How the body is written.")
+    created_at: datetime = strawberry.field(description="When it was sent.")
+    edited_at: datetime | None = strawberry.field(description="When it was last edited.")
+    deleted_at: datetime | None = strawberry.field(description="When it was deleted; the message stays as a tombstone.")
+    status: MessageStatus = strawberry.field(description="How far it came. Derived from the participants' watermarks.")
+    reply_to: "Message | None" = strawberry.field(
+        description="The message it answers; a deleted one stays, as a tombstone."
+    )
+
+    @strawberry.field(description="Where it was sent.", graphql_type=LazyConversation)
+    async def conversation(root: strawberry.Parent[rows.Message], info: Info) -> rows.Conversation:
+        return await loading.conversation(info, root.conversation_key, conversation_parts(asked(info)))
+
+
+@strawberry.type(description="A message in a connection.")
+class MessageEdge:
+    cursor: str = strawberry.field(description=CURSOR)
+    node: Message = strawberry.field(description="The message.")
+
+
+@strawberry.type(description="A page of messages, oldest first.")
+class MessageConnection:
+    edges: list[MessageEdge] = strawberry.field(description=EDGES)
+    nodes: list[Message] = strawberry.field(description=NODES)
+    page_info: PageInfo = strawberry.field(description=PAGE_INFO)
+    total_count: int = strawberry.field(description="All messages of the conversation, deleted ones included.")

@@ -1,0 +1,129 @@
+"""graphql-transport-ws: strawberry's handler, with who is asking, and hardened where it falls short.
+
+https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from graphql import GraphQLError
+from strawberry.asgi import ASGIWebSocketAdapter
+from strawberry.http.exceptions import WebSocketDisconnected
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+
+from resolvers.errors import RequestError, UnauthenticatedError, UnavailableError
+from resolvers.identity import Caller
+from resolvers.tokens.bearer import token_from_params
+from resolvers.tokens.errors import ExpiredTokenError, InvalidTokenError
+from schema.context import Context
+from schema.faults import present
+
+if TYPE_CHECKING:
+    from schema.endpoint import Endpoint
+
+# Clients take 4401 for fatal and connect again after 4403 with a fresh token: an expired token is the latter.
+_UNAUTHORIZED, _FORBIDDEN, _TRY_AGAIN_LATER, _BAD_REQUEST = 4401, 4403, 1013, 4400
+_LONGEST_REASON = 123  # bytes; RFC 6455, 5.5.1
+
+
+class SocketAdapter(ASGIWebSocketAdapter):
+    """Strawberry's, for reasons of any length: some hold what the client sent, and too long a one closes abnormally."""
+
+    async def close(self, code: int, reason: str) -> None:
+        await super().close(code, reason.encode()[:_LONGEST_REASON].decode(errors="ignore"))
+
+
+class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
+    """One socket. Every operation on it has a context of its own, so that nothing loaded for one answers another."""
+
+    view: "Endpoint"
+    _caller: Caller | None = None
+    _expiry: asyncio.Task[None] | None = None
+
+    @property
+    def context(self) -> Context:
+        return self.view.new_context(self._caller)
+
+    @context.setter
+    def context(self, _context: Context) -> None:
+        """Strawberry's own would be one for the whole life of the socket."""
+
+    async def handle_message(self, message: Any) -> None:  # noqa: ANN401  (any JSON)
+        complaint = _complaint(message)
+        if complaint:
+            await self.handle_invalid_message(complaint)
+        else:
+            await super().handle_message(message)
+
+    async def handle_connection_init(self, message: Any) -> None:  # noqa: ANN401
+        if not self.connection_init_received:
+            try:
+                self._caller = await self.view.caller_of(token_from_params(message.get("payload") or {}))
+            except (RequestError, InvalidTokenError) as error:
+                self._cancel_init_timeout()
+                await self.close(_close_code(error), str(error))
+                return
+            self._expiry = asyncio.create_task(self._expire(self._caller.expires_at))
+        await super().handle_connection_init({"type": "connection_init", "payload": message.get("payload") or {}})
+
+    async def handle_subscribe(self, message: Any) -> None:  # noqa: ANN401
+        if self.max_subscriptions_per_connection and len(self.operations) >= self.max_subscriptions_per_connection:
+            error = GraphQLError(f"{len(self.operations)} operations are under way on this socket; end one first")
+            payload = [told.formatted for told in present([error], self.context.request_id)]
+            await self.send_message({"id": message["id"], "type": "error", "payload": payload})
+            return
+        await super().handle_subscribe(message)
+
+    async def handle_invalid_message(self, error_message: str) -> None:
+        await self.close(_BAD_REQUEST, error_message)
+
+    async def close(self, code: int, reason: str) -> None:
+        with suppress(WebSocketDisconnected, RuntimeError):  # it may be closed or closing already
+            await self.websocket.close(code, reason)
+
+    async def shutdown(self) -> None:
+        if self._expiry:
+            self._expiry.cancel()
+        await super().shutdown()
+
+    @staticmethod
+    def _get_pre_execution_close_reason(_error: GraphQLError) -> str | None:
+        """A document that does not parse ends its own operation, not its neighbours'."""
+        return None
+
+    def _cancel_init_timeout(self) -> None:
+        if self.connection_init_timeout_task:
+            self.connection_init_timeout_task.cancel()
+
+    async def _expire(self, moment: datetime) -> None:
+        await asyncio.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
+        await self.close(_FORBIDDEN, "the token expired; connect again with a fresh one")
+
+
+def _complaint(message: object) -> str | None:
+    """What is wrong with a message's shape."""
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return "a message is an object with a type"
+    payload = message.get("payload")
+    if message["type"] in {"connection_init", "ping", "pong"}:
+        return None if isinstance(payload, dict | None) else "a payload is an object"
+    if not isinstance(message.get("id"), str) or not message["id"]:
+        return "id must be a non-empty string"
+    return _subscribe_complaint(payload) if message["type"] == "subscribe" else None
+
+
+def _subscribe_complaint(payload: object) -> str | None:
+    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
+        return "the payload of subscribe needs a query, which is a string"
+    if not isinstance(payload.get("variables"), dict | None):
+        return "variables must be an object"
+    return None if isinstance(payload.get("operationName"), str | None) else "operationName must be a string"
+
+
+def _close_code(error: Exception) -> int:
+    if isinstance(error, UnavailableError):
+        return _TRY_AGAIN_LATER
+    expired = isinstance(error, UnauthenticatedError) and isinstance(error.__cause__, ExpiredTokenError)
+    return _FORBIDDEN if expired else _UNAUTHORIZED

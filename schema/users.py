@@ -1,0 +1,30 @@
+"""The types of people."""
+
+import strawberry
+
+from db import rows
+from schema.nodes import Node, describes
+from schema.pages import CURSOR, EDGES, NODES, PAGE_INFO, PageInfo
+
+
+@strawberry.type(description="A person, as the host application told us of them.")
+class User(Node):
+    is_type_of = describes(rows.User)
+
+    handle: str = strawberry.field(description="The host application's own key of this user: the token's `sub`.")
+    name: str = strawberry.field(description="What to call them; the handle where no name is known. Never empty.")
+    avatar_url: str | None = strawberry.field(description="The address of a picture.")
+
+
+@strawberry.type(description="A user in a connection.")
+class UserEdge:
+    cursor: str = strawberry.field(description=CURSOR)
+    node: User = strawberry.field(description="The user.")
+
+
+@strawberry.type(description="A page of users.")
+class UserConnection:
+    edges: list[UserEdge] = strawberry.field(description=EDGES)
+    nodes: list[User] = strawberry.field(description=NODES)
+    page_info: PageInfo = strawberry.field(description=PAGE_INFO)
+    total_count: int = strawberry.field(description="All users there are, or that match the query.")
