@@ -1,0 +1,142 @@
+// The tabs of a first visit. `$conversationId` is filled in by the page (conversation.js).
+
+const INBOX = `# Welcome to Parley. These tabs are working operations:
+# press ▶ or Ctrl-Enter here, then try the next ones.
+# Ctrl-Space completes; the book on the left explains.
+
+query Inbox {
+  viewer {
+    user { handle name }
+    unreadCount
+    unreadConversationCount
+  }
+  conversations(first: 20) {
+    nodes {
+      id
+      kind
+      displayTitle
+      lastActivityAt
+      viewerState { unreadCount lastReadSeq }
+      lastMessage { seq body sender { name } }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+`;
+
+const HISTORY = `# The newest twenty messages, oldest first. For the page
+# before them, add "before": pageInfo.startCursor.
+
+query History(
+  $conversationId: ID!
+  $before: String
+) {
+  conversation(id: $conversationId) {
+    displayTitle
+    messageCount
+    messages(last: 20, before: $before) {
+      nodes {
+        id
+        seq
+        createdAt
+        sender { handle name }
+        body
+        status
+        replyTo { seq body sender { name } }
+      }
+      pageInfo { hasPreviousPage startCursor }
+    }
+  }
+}
+`;
+
+const SEND = `# Add a "clientMessageId" to the variables and run it
+# twice: one message, and deduplicated: true.
+# "replyToId" makes it a reply.
+
+mutation Send(
+  $conversationId: ID!
+  $body: String!
+  $clientMessageId: String
+  $replyToId: ID
+) {
+  sendMessage(input: {
+    to: { conversationId: $conversationId }
+    body: $body
+    clientMessageId: $clientMessageId
+    replyToId: $replyToId
+  }) {
+    message {
+      id
+      seq
+      body
+      createdAt
+      status
+      sender { name }
+    }
+    deduplicated
+    errors { ... on UserError { code message path } }
+  }
+}
+`;
+
+const MARK_READ = `# Up to "upToSeq", or everything when it is left out.
+# Receipts never move back.
+
+mutation MarkRead(
+  $conversationId: ID!
+  $upToSeq: Int
+) {
+  markRead(input: {
+    conversationId: $conversationId
+    upToSeq: $upToSeq
+  }) {
+    conversation {
+      displayTitle
+      viewerState { unreadCount lastReadSeq }
+    }
+    errors { ... on UserError { code message path } }
+  }
+}
+`;
+
+const LIVE = `# Run it, then send from another tab or another window:
+# it keeps running, and every event is listed below.
+# After a reconnect this page sets "after" to the last
+# cursor: nothing is missed and nothing comes twice.
+
+subscription Live(
+  $conversationId: ID!
+  $after: String
+) {
+  conversationEvents(
+    conversationId: $conversationId
+    after: $after
+  ) {
+    __typename
+    cursor
+    at
+    actor { handle name }
+    ... on MessageSent {
+      message {
+        id
+        seq
+        body
+        createdAt
+        sender { name }
+        replyTo { seq body }
+      }
+    }
+  }
+}
+`;
+
+const variables = (extra) => JSON.stringify({ conversationId: '', ...extra }, null, 2);
+
+export const DEFAULT_TABS = [
+  { query: INBOX },
+  { query: HISTORY, variables: variables() },
+  { query: SEND, variables: variables({ body: 'Hello from GraphiQL' }) },
+  { query: MARK_READ, variables: variables() },
+  { query: LIVE, variables: variables() },
+];
