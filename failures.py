@@ -1,0 +1,57 @@
+"""Failures that the person at the command line can do something about, each in one line."""
+
+import asyncpg
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from db.imports import ImportFailedError
+from db.migrate import LockNotAvailableError, MissingRoleError
+from db.pool import DatabaseUnavailableError, RoleError
+from db.reach import UnusableDatabaseError
+from resolvers.tokens.errors import InvalidTokenError, KeyConfigurationError, KeySetError
+
+
+class PortError(Exception):
+    """The address cannot be listened on."""
+
+
+_EXPLAINED = (
+    CommandError,  # a revision there is none of
+    ImportFailedError,
+    InvalidTokenError,
+    KeyConfigurationError,
+    KeySetError,
+    LockNotAvailableError,
+    MissingRoleError,
+    PortError,
+    RoleError,
+    UnusableDatabaseError,
+)
+
+
+# What PostgreSQL refuses for reasons that lie with it or its administrator, and not with a statement of ours.
+_REFUSALS = (
+    asyncpg.AdminShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+def explanation(error: BaseException) -> str | None:
+    """What to tell about `error`; None where it is a fault of ours, whose traceback is needed."""
+    if isinstance(error, DBAPIError) and error.orig:
+        error = error.orig.__cause__ or error.orig  # SQLAlchemy's wrapping of asyncpg's error
+    if isinstance(error, _REFUSALS):
+        hint = (
+            " (migrations run as PARLEY_MIGRATION_URL)" if isinstance(error, asyncpg.InsufficientPrivilegeError) else ""
+        )
+        return f"the database refused: {str(error).splitlines()[0]}{hint}"
+    if isinstance(error, DatabaseUnavailableError):
+        return f"{error}: {error.reason}"
+    return str(error) if isinstance(error, _EXPLAINED) else None

@@ -1,0 +1,178 @@
+"""Parley, put together: settings in, an ASGI application out. Run it with `python server.py`; see --help."""
+
+if __name__ == "__main__":
+    # Before everything below is loaded: most commands need little of it, and serving loads it by the module's name.
+    import commands
+
+    commands.main()
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+import logs
+import settings as configuration
+from db import migrate
+from db.pool import DatabaseUnavailableError, Observer
+from resolvers import demo, development, service, tokens
+from resolvers.identity import Identity
+from resolvers.service import Service
+from resolvers.tokens import Verifier
+from schema import schema
+from schema.endpoint import REQUEST_ID, Endpoint
+from settings import Settings
+from web import site
+
+GRAPHQL = "/graphql"
+
+_DEMO_TOKEN = timedelta(hours=12)
+_LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+
+
+@dataclass(slots=True)
+class Running:
+    """What is there between start-up and shutdown."""
+
+    service: Service
+    identity: Identity
+
+
+def create_app(settings: Settings | None = None, *, observe: Observer | None = None) -> Starlette:
+    """The application; without settings, with those of the environment. `observe` is told of every statement."""
+    settings = settings or configuration.load()
+    if settings.database_url is None:
+        raise ValueError("no database: `server.py serve` starts the embedded one and names it in PARLEY_DATABASE_URL")
+    logs.configure(settings.log_level, settings.log_format)
+    secret = _secret(settings)
+    verifier = _verifier(settings, secret)
+    built = schema.build(max_tokens=settings.max_query_tokens, max_depth=settings.max_query_depth)
+    holder: list[Running] = []
+
+    def running() -> Running:
+        return holder[0]
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with service.running(
+            str(settings.database_url),
+            listen_url=settings.listen_url,
+            pool_size=settings.pool_size,
+            max_body_length=settings.max_body_length,
+            observe=observe,
+        ) as started:
+            holder.append(Running(started, Identity(verifier, started.database)))
+            yield
+            holder.clear()
+        await verifier.aclose()
+
+    endpoint = Endpoint(
+        built,
+        lambda: (running().service, running().identity),
+        is_origin_allowed=lambda origin: _is_origin_allowed(settings, origin),
+        max_request_bytes=settings.max_request_bytes,
+    )
+    routes: list[BaseRoute] = [
+        Route(GRAPHQL, endpoint, methods=["GET", "POST", "OPTIONS"]),
+        WebSocketRoute(GRAPHQL, endpoint),
+        Route("/schema.graphql", _sdl(built)),
+        Route("/healthz", _healthz),
+        Route("/readyz", _readyz(running)),
+        *site.routes(graphql_path=GRAPHQL, demo_users=None if settings.has_token_key else _demo_users(running, secret)),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan, middleware=[_cors(settings)])
+
+
+def _secret(settings: Settings) -> str | None:
+    """What signs tokens, where it is no key set: the configured secret, or one of our own for development."""
+    if settings.token_secret:
+        return settings.token_secret.get_secret_value()
+    return None if settings.has_token_key else development.secret(settings.data_dir)
+
+
+def _verifier(settings: Settings, secret: str | None) -> Verifier:
+    return Verifier(
+        secret=secret,
+        jwks_url=settings.token_jwks_url,
+        jwks_file=settings.token_jwks_file,
+        algorithms=settings.token_algorithms or None,
+        audience=settings.token_audience,
+        issuer=settings.token_issuer,
+    )
+
+
+def _is_origin_allowed(settings: Settings, origin: str) -> bool:
+    """Whether pages of this origin may call: those that are listed, and in development all of this machine."""
+    if not settings.has_token_key and _LOOPBACK_ORIGIN.fullmatch(origin):
+        return True
+    return "*" in settings.allowed_origins or origin in settings.allowed_origins
+
+
+def _cors(settings: Settings) -> Middleware:
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=settings.allowed_origins,
+        allow_origin_regex=None if settings.has_token_key else _LOOPBACK_ORIGIN.pattern,
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type"],
+        expose_headers=[REQUEST_ID],
+        max_age=600,
+    )
+
+
+def _sdl(built: schema.Schema) -> Callable[[Request], Response]:
+    text = schema.sdl_of(built)
+
+    def sdl(_request: Request) -> Response:
+        return PlainTextResponse(text)
+
+    return sdl
+
+
+async def _healthz(_request: Request) -> Response:
+    """The process answers."""
+    return JSONResponse({"status": "ok"})
+
+
+def _readyz(running: Callable[[], Running]) -> Callable[[Request], object]:
+    head = migrate.head()
+
+    async def readyz(_request: Request) -> Response:
+        """The database answers, its tables are the ones this code knows, and the listener hears."""
+        problems = []
+        try:
+            revision = await running().service.database.revision()
+            if revision != head:
+                problems.append(f"the database is at migration {revision}, this server needs {head}")
+        except DatabaseUnavailableError as error:
+            problems.append(str(error))
+        if not running().service.feed.is_listening:
+            problems.append("the listener has no connection")
+        if problems:
+            return JSONResponse({"status": "unavailable", "problems": problems}, 503)
+        return JSONResponse({"status": "ok"})
+
+    return readyz
+
+
+def _demo_users(running: Callable[[], Running], secret: str | None) -> site.DemoUsers:
+    async def demo_users() -> list[dict[str, str]]:
+        people = await demo.find_people(running().service)
+        return [
+            {
+                "handle": user.handle,
+                "name": user.name,
+                "token": tokens.mint(str(secret), user.handle, lifetime=_DEMO_TOKEN),
+            }
+            for user in people
+        ]
+
+    return demo_users

@@ -1,0 +1,288 @@
+"""What can be set from outside: environment variables with the prefix PARLEY_. Nothing else reads the environment."""
+
+import difflib
+import ipaddress
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "PARLEY_"
+PROJECT = Path(__file__).parent
+
+Algorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "json", "console"]
+
+_MINIMUM_SECRET_BYTES = 32  # RFC 7518, 3.2: a key of the size of the hash output or larger
+_EMBEDDED_CONNECTIONS = 90  # of the embedded PostgreSQL's 100; the rest is for commands and for people
+_CONNECTIONS_BESIDE_POOL = 6  # of one worker: one listens, one notifies, four work in nobody's name
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used: one line for each, naming the variable."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class Settings(BaseSettings):
+    """All settings. `load` is the way to get them: it also refuses variables that are none of these."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="Address to listen on. Beyond this machine only with a token key."
+    )
+    port: int = Field(8000, ge=1, le=65535, description="TCP port to listen on.")
+    workers: int = Field(1, ge=1, le=64, description="Server processes.")
+    data_dir: Path = Field(
+        PROJECT / ".parley", description="Folder of the embedded PostgreSQL and of the key for development."
+    )
+
+    # These are addresses with passwords in them, so they stay out of every repr.
+    database_url: str | None = Field(
+        None, repr=False, description="PostgreSQL 15 or later, as `postgresql://user:password@host/database`. Without it an embedded PostgreSQL runs in `PARLEY_DATA_DIR`."
+    )  # fmt: skip
+    migration_url: str | None = Field(
+        None, repr=False, description="The same database as the owner of the tables, for migrations, where `PARLEY_DATABASE_URL` may not change them."
+    )  # fmt: skip
+    listen_url: str | None = Field(
+        None, repr=False, description="The same database by another way, for LISTEN, where `PARLEY_DATABASE_URL` is a pooler in session mode whose connections are few."
+    )  # fmt: skip
+    pool_size: int = Field(
+        10,
+        ge=1,
+        le=500,
+        description="Database connections of each worker, beside six of its own.",
+    )
+
+    token_secret: SecretStr | None = Field(
+        None, description="Secret that signs tokens with HS256: at least 32 bytes. With none of this and the two JWKS settings the server makes a key for itself (development)."
+    )  # fmt: skip
+    token_jwks_url: str | None = Field(None, description="Address of a JWK set whose keys sign tokens.")
+    token_jwks_file: Path | None = Field(None, description="File with a JWK set whose keys sign tokens.")
+    token_algorithms: Annotated[tuple[Algorithm, ...], NoDecode] = Field(
+        (), description="Algorithms a token may be signed with, comma-separated, of HS256 (secret), RS256, ES256 and EdDSA (JWK set). Empty: all that fit the key."
+    )  # fmt: skip
+    token_audience: str | None = Field(None, min_length=1, description="`aud` a token must have.")
+    token_issuer: str | None = Field(None, min_length=1, description="`iss` a token must have.")
+
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins of web pages, comma-separated (`https://app.example.com`), that may call the API from a browser beside the server's own. `*` allows all."
+    )  # fmt: skip
+
+    max_body_length: int = Field(10_000, ge=1, le=1_000_000, description="Longest message, in characters.")
+    max_request_bytes: int = Field(
+        1_048_576, ge=1024, le=104_857_600, description="Largest HTTP body and websocket message, in bytes."
+    )
+    max_query_tokens: int = Field(2000, ge=100, le=100_000, description="Longest GraphQL document, in tokens.")
+    max_query_depth: int = Field(20, ge=5, le=100, description="Deepest nesting of fields in a GraphQL document.")
+
+    log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`.")
+    log_format: LogFormat = Field("auto", description="`json`, `console`, or `auto`: console in a terminal, else JSON.")
+
+    @property
+    def has_token_key(self) -> bool:
+        """Whether tokens come from elsewhere. Without, the server makes its own key: for development, on this machine only."""
+        return any((self.token_secret, self.token_jwks_url, self.token_jwks_file))
+
+    def shown(self) -> dict[str, str]:
+        """Every setting as its variable would give it, except what is secret: that is "(hidden)"."""
+        return {name: "(hidden)" if name in _SECRET and value else _text(value) for name, value in self}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 -- the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # Empty is what a variable that was to be filled in looks like; taking it as "not set" would start a server on
+        # another database, or with a key of its own.
+        if empty := [name for name, value in values.items() if value == ""]:
+            raise ValueError("; ".join(f"{variable(name)} is empty: give it a value or unset it" for name in empty))
+        return values
+
+    @field_validator("token_algorithms", "allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(item.strip() for item in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("data_dir", "token_jwks_file")
+    @classmethod
+    def _home(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value else None
+
+    @field_validator("database_url", "migration_url", "listen_url")
+    @classmethod
+    def _is_postgresql(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if value.startswith("postgres://"):  # as several providers hand it out
+            value = value.replace("postgres://", "postgresql://", 1)
+        if not value.startswith("postgresql://"):
+            raise ValueError(f"must begin with postgresql://, not with {value.partition(':')[0][:20]!r}")
+        try:
+            urlsplit(value).port  # noqa: B018 -- reading it checks it
+        except ValueError:
+            # Without the cause, whose words may hold a part of the password.
+            raise ValueError(
+                "is no address: a / ? # @ or : in its user or password must be written %2F %3F %23 %40 %3A"
+            ) from None
+        return value
+
+    @field_validator("token_secret")
+    @classmethod
+    def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and (size := len(value.get_secret_value().encode())) < _MINIMUM_SECRET_BYTES:
+            raise ValueError(
+                f"has {size} bytes; HS256 needs at least {_MINIMUM_SECRET_BYTES}: try `openssl rand -base64 48`"
+            )
+        return value
+
+    @field_validator("token_jwks_url")
+    @classmethod
+    def _is_http(cls, value: str | None) -> str | None:
+        if value and not re.match(r"https?://[^/]", value):
+            raise ValueError("must begin with https:// or http://")
+        return value
+
+    @field_validator("token_jwks_file")
+    @classmethod
+    def _is_file(cls, value: Path | None) -> Path | None:
+        if value and not value.is_file():
+            raise ValueError(f"there is no file {value}")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not re.fullmatch(r"https?://[^/\s?#@]+", origin):
+                raise ValueError(f"{origin!r} is no origin: write scheme://host or scheme://host:port, without a path")
+        return value
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        problems = [*_token_problems(self), *_database_problems(self)]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+def load(**given: object) -> Settings:
+    """The settings of this process; `given` (from the command line) comes before the environment. Raises SettingsError."""
+    problems = list(_unknown(os.environ))
+    try:
+        settings = Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        raise SettingsError(problems + _problems(error)) from error
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def _unknown(environment: Iterable[str]) -> Iterable[str]:
+    known = [variable(name) for name in Settings.model_fields]
+    for name in sorted(environment):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            # Compared without the prefix, which makes everything alike.
+            near = difflib.get_close_matches(name.upper().removeprefix(PREFIX).lower(), Settings.model_fields, n=1)
+            hint = f"did you mean {variable(near[0])}?" if near else "docs/settings.md lists all"
+            yield f"{name} is not a setting: {hint}"
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """A line for each error: what the validators of ours say, or pydantic's words behind the variable and its value."""
+    lines: list[str] = []
+    for found in error.errors():
+        cause = found.get("ctx", {}).get("error")
+        said = str(cause) if isinstance(cause, ValueError) else found["msg"]
+        if not found["loc"]:
+            lines += said.splitlines()
+            continue
+        name = str(found["loc"][0])
+        lines.append(f"{variable(name)}{_shown(name, found['input'])}: {said[:1].lower()}{said[1:]}")
+    return lines
+
+
+# Whose values never reach a screen or a log; addresses may hold a password.
+_SECRET = {"token_secret", "database_url", "migration_url", "listen_url"}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return "" if value is None else str(value)
+
+
+def _shown(name: str, value: object) -> str:
+    return "" if name in _SECRET else f"={str(value)[:80]}"
+
+
+def _token_problems(settings: Settings) -> Iterable[str]:
+    sources = ("token_secret", "token_jwks_url", "token_jwks_file")
+    given = [variable(name) for name in sources if getattr(settings, name)]
+    if len(given) > 1:
+        yield f"{' and '.join(given)} are set together: tokens are signed with one of them, unset the other"
+    fitting = {"HS256"} if settings.token_secret or not given else {"RS256", "ES256", "EdDSA"}
+    for algorithm in settings.token_algorithms:
+        if algorithm not in fitting:
+            key = given[0] if given else "the key for development"
+            yield f"PARLEY_TOKEN_ALGORITHMS={algorithm}: {key} can only mean {', '.join(sorted(fitting))}"
+    if not settings.has_token_key and not _is_loopback(settings.host):
+        yield (
+            f"PARLEY_HOST={settings.host}: without a token key everybody who reaches the server could be anybody, so it listens "
+            "on this machine only; set PARLEY_TOKEN_SECRET, PARLEY_TOKEN_JWKS_URL or PARLEY_TOKEN_JWKS_FILE"
+        )
+
+
+def _database_problems(settings: Settings) -> Iterable[str]:
+    if settings.database_url is None:
+        for name in ("migration_url", "listen_url"):
+            if getattr(settings, name):
+                yield f"{variable(name)} is set without PARLEY_DATABASE_URL: set both or none"
+        connections = settings.workers * (settings.pool_size + _CONNECTIONS_BESIDE_POOL)
+        if connections > _EMBEDDED_CONNECTIONS:
+            yield (
+                f"PARLEY_WORKERS={settings.workers} with PARLEY_POOL_SIZE={settings.pool_size} need {connections} connections; the "
+                f"embedded PostgreSQL has {_EMBEDDED_CONNECTIONS} for them: lower one, or set PARLEY_DATABASE_URL"
+            )
+    if settings.max_request_bytes < 4 * settings.max_body_length:
+        yield (
+            f"PARLEY_MAX_REQUEST_BYTES={settings.max_request_bytes} is less than a message of "
+            f"PARLEY_MAX_BODY_LENGTH={settings.max_body_length} characters may take: 4 bytes each"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

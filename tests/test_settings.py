@@ -1,0 +1,179 @@
+"""What settings are accepted, and what is said about those that are not."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import settings
+from settings import PROJECT, Settings, SettingsError
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of the person who runs the tests."""
+    for name in os.environ:
+        if name.startswith("PARLEY_"):
+            monkeypatch.delenv(name)
+
+
+def problems(monkeypatch: pytest.MonkeyPatch, **environment: str) -> tuple[str, ...]:
+    for name, value in environment.items():
+        monkeypatch.setenv(f"PARLEY_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        settings.load()
+    return caught.value.problems
+
+
+def test_defaults_are_enough() -> None:
+    """Nothing has to be set."""
+    configured = settings.load()
+    assert (configured.host, configured.port, configured.database_url) == ("127.0.0.1", 8000, None)
+    assert configured.data_dir == PROJECT / ".parley"
+    assert not configured.has_token_key
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables arrive with their types; lists are separated by commas."""
+    monkeypatch.setenv("PARLEY_PORT", "9000")
+    monkeypatch.setenv("PARLEY_LOG_LEVEL", "WARNING")
+    monkeypatch.setenv("PARLEY_ALLOWED_ORIGINS", "https://a.example, http://localhost:3000")
+    monkeypatch.setenv("PARLEY_DATA_DIR", "~/parley")
+    configured = settings.load()
+    assert (configured.port, configured.log_level) == (9000, "warning")
+    assert configured.allowed_origins == ("https://a.example", "http://localhost:3000")
+    assert configured.data_dir == Path.home() / "parley"
+
+
+def test_the_command_line_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is given beats the environment."""
+    monkeypatch.setenv("PARLEY_PORT", "9000")
+    assert settings.load(port=9001).port == 9001
+
+
+def test_settings_do_not_change() -> None:
+    """Settings are frozen."""
+    with pytest.raises(ValueError, match="frozen"):
+        settings.load().port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORT", "x", "PARLEY_PORT=x: input should be a valid integer, unable to parse string as an integer"),
+        ("PORT", "0", "PARLEY_PORT=0: input should be greater than or equal to 1"),
+        ("HSOT", "::1", "PARLEY_HSOT is not a setting: did you mean PARLEY_HOST?"),
+        ("ZZZ", "1", "PARLEY_ZZZ is not a setting: docs/settings.md lists all"),
+        ("PORT", "", "PARLEY_PORT is empty: give it a value or unset it"),
+        ("DATABASE_URL", "mysql://a:b@c/d", "PARLEY_DATABASE_URL: must begin with postgresql://, not with 'mysql'"),
+        (
+            "DATABASE_URL",
+            "postgresql+asyncpg://h/d",
+            "PARLEY_DATABASE_URL: must begin with postgresql://, not with 'postgresql+asyncpg'",
+        ),
+        (
+            "DATABASE_URL",
+            "postgresql://u:hunter/2@h/d",
+            "PARLEY_DATABASE_URL: is no address: a / ? # @ or : in its user or password must be written %2F %3F %23 %40 %3A",
+        ),
+        ("LISTEN_URL", "postgresql://h/d", "PARLEY_LISTEN_URL is set without PARLEY_DATABASE_URL: set both or none"),
+        (
+            "TOKEN_SECRET",
+            "short",
+            "PARLEY_TOKEN_SECRET: has 5 bytes; HS256 needs at least 32: try `openssl rand -base64 48`",
+        ),
+        ("TOKEN_JWKS_URL", "ftp://keys", "PARLEY_TOKEN_JWKS_URL=ftp://keys: must begin with https:// or http://"),
+        ("TOKEN_JWKS_FILE", "/no/such", "PARLEY_TOKEN_JWKS_FILE=/no/such: there is no file /no/such"),
+        (
+            "TOKEN_ALGORITHMS",
+            "none",
+            "PARLEY_TOKEN_ALGORITHMS=none: input should be 'HS256', 'RS256', 'ES256' or 'EdDSA'",
+        ),
+        ("TOKEN_ALGORITHMS", "RS256", "PARLEY_TOKEN_ALGORITHMS=RS256: the key for development can only mean HS256"),
+        (
+            "ALLOWED_ORIGINS",
+            "https://a.example/app",
+            "PARLEY_ALLOWED_ORIGINS=https://a.example/app: 'https://a.example/app' is no origin: write scheme://host or scheme://host:port, without a path",
+        ),
+        (
+            "WORKERS",
+            "8",
+            "PARLEY_WORKERS=8 with PARLEY_POOL_SIZE=10 need 128 connections; the embedded PostgreSQL has 90 for them: lower one, or set PARLEY_DATABASE_URL",
+        ),
+        (
+            "MAX_BODY_LENGTH",
+            "500000",
+            "PARLEY_MAX_REQUEST_BYTES=1048576 is less than a message of PARLEY_MAX_BODY_LENGTH=500000 characters may take: 4 bytes each",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named(name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each problem is one line with the variable, its value unless it may hold a secret, and what to do."""
+    assert problems(monkeypatch, **{name: value}) == (said,)
+
+
+def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to correct one variable to hear of the next."""
+    assert len(problems(monkeypatch, PORT="x", HSOT="y", POOL_SIZE="0")) == 3
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "parley.example"])  # noqa: S104
+def test_without_a_key_only_this_machine(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that makes its own key refuses to listen where others could reach it."""
+    assert problems(monkeypatch, HOST=host)[0].startswith(f"PARLEY_HOST={host}: without a token key")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_needs_no_key(host: str) -> None:
+    """Every name of this machine for itself will do."""
+    assert settings.load(host=host).host == host
+
+
+def test_with_a_key_every_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configured key opens the server to other machines."""
+    monkeypatch.setenv("PARLEY_TOKEN_SECRET", SECRET)
+    assert settings.load(host="0.0.0.0").has_token_key  # noqa: S104
+
+
+def test_one_key_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret and a JWK set together are refused: which of them counts would be a guess."""
+    said = problems(monkeypatch, TOKEN_SECRET=SECRET, TOKEN_JWKS_URL="https://keys.example/jwks")
+    assert said == (
+        "PARLEY_TOKEN_SECRET and PARLEY_TOKEN_JWKS_URL are set together: tokens are signed with one of them, unset the other",
+    )
+
+
+def test_an_algorithm_that_fits_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HS256 with a JWK set would let anybody who reads the public keys sign."""
+    said = problems(monkeypatch, TOKEN_JWKS_URL="https://keys.example/jwks", TOKEN_ALGORITHMS="HS256,RS256")
+    assert said == ("PARLEY_TOKEN_ALGORITHMS=HS256: PARLEY_TOKEN_JWKS_URL can only mean ES256, EdDSA, RS256",)
+
+
+def test_the_providers_scheme_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Postgres:// is what several providers hand out."""
+    monkeypatch.setenv("PARLEY_DATABASE_URL", "postgres://u:p@h/d")
+    assert settings.load().database_url == "postgresql://u:p@h/d"
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither repr nor check-config nor an error shows a password or a secret."""
+    monkeypatch.setenv("PARLEY_DATABASE_URL", "postgresql://u:hunter2@h/d")
+    monkeypatch.setenv("PARLEY_TOKEN_SECRET", SECRET)
+    configured = settings.load()
+    said = problems(monkeypatch, DATABASE_URL="mysql://u:hunter2@h/d", TOKEN_SECRET="hunter2")
+    shown = f"{configured!r} {configured.shown()} {said}"
+    assert "hunter2" not in shown
+    assert SECRET not in shown
+
+
+def test_the_documentation_lists_every_setting() -> None:
+    """docs/settings.md holds exactly these settings, their defaults and their meaning."""
+    rows = [row for row in (PROJECT / "docs" / "settings.md").read_text().splitlines() if row.startswith("| `PARLEY_")]
+    defaults = Settings.model_construct().shown() | {"data_dir": "`.parley` in the project"}
+    expected = []
+    for name, field in Settings.model_fields.items():
+        default = defaults[name] if name == "data_dir" else f"`{defaults[name]}`" if defaults[name] else ""
+        expected.append(f"| `{settings.variable(name)}` | {default} | {field.description} |")
+    assert rows == expected
