@@ -1,0 +1,149 @@
+// Uses the page as two people would, in a real Chromium, and prints what it saw as JSON: the facts are in test_browser.py.
+// node page.mjs URL CHROMIUM SCREENSHOT_FOLDER
+import path from 'node:path';
+import { chromium } from 'playwright-core';
+
+const [url, executablePath, shots] = process.argv.slice(2);
+const TIMEOUT = 20_000;
+// No sandbox: tests may run as root. The others keep Chromium's own traffic down; the last lets no name but ours resolve.
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+];
+
+const seen = { requests: [], failed: [], console: [], violations: [], inits: [] };
+
+async function open(browser, query, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1400, height: 860 }, ...options });
+  context.setDefaultTimeout(TIMEOUT);
+  context.on('request', (request) => seen.requests.push(request.url()));
+  context.on('requestfailed', (request) => seen.failed.push(`${request.url()} ${request.failure()?.errorText}`));
+  context.on('weberror', (error) => seen.console.push(`uncaught: ${error.error().stack}`));
+  context.on('console', (message) => seen.console.push(`${message.type()}: ${message.text()}`));
+  await context.exposeFunction('sawViolation', (text) => seen.violations.push(text));
+  await context.addInitScript(() => {
+    addEventListener('securitypolicyviolation', (event) => globalThis.sawViolation(`${event.violatedDirective} ${event.blockedURI}`));
+  });
+  const page = await context.newPage();
+  page.on('websocket', (socket) => {
+    seen.requests.push(socket.url());
+    socket.on('framesent', ({ payload }) => {
+      const message = JSON.parse(payload);
+      if (message.type === 'connection_init') seen.inits.push(subject(message.payload?.Authorization));
+    });
+  });
+  await page.goto(url + query);
+  await page.locator('.graphiql-query-editor .view-lines').waitFor();
+  return page;
+}
+
+function subject(authorization) {
+  if (!authorization) return null;
+  return JSON.parse(Buffer.from(authorization.split('.')[1], 'base64url')).sub;
+}
+
+/** The editor whose file ends so: `response.json`, `variables.json`. */
+const content = (page, name) =>
+  page.evaluate((end) => globalThis.__MONACO.editor.getModels().find(({ uri }) => uri.path.endsWith(end)).getValue(), name);
+
+async function waitForContent(page, name, text) {
+  await page.waitForFunction(
+    ([end, part]) => globalThis.__MONACO?.editor.getModels().find(({ uri }) => uri.path.endsWith(end))?.getValue().includes(part),
+    [name, text],
+  );
+  return content(page, name);
+}
+
+const tab = (page, name) => page.getByRole('tab', { name }).getByRole('button', { name, exact: true }).click();
+const execute = (page) => page.locator('.graphiql-execute-button').click();
+const signInAs = (page, handle) => page.getByLabel('Signed in as').selectOption(handle);
+
+async function run(page, name, expected) {
+  await tab(page, name);
+  await execute(page);
+  return JSON.parse(await waitForContent(page, 'response.json', expected));
+}
+
+async function setBody(page, body) {
+  await page.evaluate((text) => {
+    const model = globalThis.__MONACO.editor.getModels().find(({ uri }) => uri.path.endsWith('variables.json'));
+    model.setValue(JSON.stringify({ ...JSON.parse(model.getValue()), body: text }));
+  }, body);
+}
+
+async function send(page, body) {
+  await tab(page, 'Send');
+  await setBody(page, body);
+  await execute(page);
+  return JSON.parse(await waitForContent(page, 'response.json', body));
+}
+
+const dock = (page) => page.getByRole('region', { name: 'Live events' });
+const shot = (page, name) => page.screenshot({ path: path.join(shots, `${name}.png`) });
+
+async function scenario(browser) {
+  const facts = {};
+  const ada = await open(browser, '');
+  await ada.locator('.parley-avatar', { hasText: 'AL' }).waitFor();
+  facts.title = await ada.title();
+  facts.tabs = await ada.getByRole('tab').allInnerTexts();
+  await shot(ada, '1-first-visit');
+  facts.inbox = await run(ada, 'Inbox', '"data"');
+  await shot(ada, '2-query');
+  await ada.getByRole('button', { name: /Prettify/ }).click();
+  facts.prettified = await waitForContent(ada, '.graphql', 'user {\n');
+  facts.history = await run(ada, 'History', '"messages"');
+
+  await tab(ada, 'Live');
+  await execute(ada);
+  await dock(ada).getByText('listening').waitFor();
+  const grace = await open(browser, '?as=grace', { colorScheme: 'dark' });
+  await grace.locator('.parley-avatar', { hasText: 'GH' }).waitFor();
+  facts.sent = await send(grace, 'From another window');
+  facts.arrived = JSON.parse(await waitForContent(ada, 'response.json', 'From another window'));
+  await shot(ada, '3-arrived-from-another-window');
+
+  facts.sentFromTab = await send(ada, 'From another tab');
+  await dock(ada).locator('summary', { hasText: 'From another tab' }).waitFor();
+  await shot(ada, '4-goes-on-in-another-tab');
+  await tab(ada, 'Live');
+  facts.backInTab = JSON.parse(await waitForContent(ada, 'response.json', 'From another tab'));
+  facts.markRead = await run(grace, 'MarkRead', '"markRead"');
+
+  await tab(grace, 'Live'); // a socket as Grace, then the same page as Linus
+  await execute(grace);
+  await dock(grace).getByText('listening').waitFor();
+  await signInAs(grace, 'linus');
+  await dock(grace).getByText('now listening as Linus Torvalds').waitFor();
+  await dock(grace).getByText('listening,').waitFor();
+  await shot(grace, '5-switched-user');
+  await signInAs(ada, '#nobody');
+  await ada.getByText('Not signed in').waitFor();
+  await dock(ada).getByText('The server closed the connection').waitFor(); // it refuses a socket that is nobody's
+  facts.anonymous = await run(ada, 'Inbox', '"errors"');
+  await ada.reload(); // reads the schema again, now without a token
+  await ada.getByLabel('Show Documentation Explorer').click();
+  facts.documented = await ada.locator('.graphiql-doc-explorer').getByText('Subscription', { exact: true }).innerText();
+  await shot(ada, '6-nobody');
+  facts.tabsAfterReload = await ada.getByRole('tab').allInnerTexts();
+  return facts;
+}
+
+const browser = await chromium.launch({ executablePath, args: FLAGS });
+try {
+  const facts = await scenario(browser);
+  console.log(JSON.stringify({ ...facts, ...seen }));
+} catch (error) {
+  console.error(error.stack, JSON.stringify(seen, null, 2));
+  const open = browser.contexts().flatMap((context) => context.pages());
+  await Promise.all(open.map((page, index) => shot(page, `failed-${index}`)));
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}

@@ -1,0 +1,120 @@
+"""Servers on real sockets and real databases: one per test, or one for all tests that ask for `common_server`."""
+
+import asyncio
+import itertools
+import logging
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from pydantic import SecretStr
+
+from server import create_app
+from settings import Settings
+from tests.flow.client import PATIENCE, SECRET, Client, Parley
+
+_guests = itertools.count(1)
+
+
+@asynccontextmanager
+async def serving(database_url: str, **more: Any) -> AsyncIterator[Parley]:
+    """A running server on this database, with more settings."""
+    settings = Settings(database_url=database_url, token_secret=SecretStr(SECRET), log_format="json", **more)
+    statements: list[str] = []
+
+    def observe(query: Any) -> None:
+        statements.append(query.query)
+
+    config = uvicorn.Config(
+        create_app(settings, observe=observe),
+        port=0,
+        ws="websockets-sansio",
+        ws_max_size=settings.max_request_bytes,
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    listener = config.bind_socket()
+    # As the server itself does it; without, every answer takes 40 ms more.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    port = listener.getsockname()[1]
+    task = asyncio.create_task(server.serve([listener]))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=15) as http:
+        while not server.started:
+            await asyncio.sleep(0)
+            if task.done():
+                task.result()
+        yield Parley(f"http://127.0.0.1:{port}", http, database_url, statements)
+    server.should_exit = True
+    await asyncio.wait_for(task, PATIENCE)
+    listener.close()
+
+
+@pytest.fixture
+async def own_server(database_url: str) -> AsyncIterator[Parley]:
+    """A running server on a database of its own, which the test may break."""
+    async with serving(database_url) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def common_server(common_database_url: str) -> Iterator[Parley]:
+    """A running server in a thread of its own, for tests that want people of their own and no more."""
+    handlers = list(logging.getLogger().handlers)
+    started: Future[Parley] = Future()
+    stopping = threading.Event()
+
+    async def serve() -> None:
+        async with serving(common_database_url) as running:
+            started.set_result(running)
+            await asyncio.to_thread(stopping.wait)
+
+    with ThreadPoolExecutor(1) as thread:
+        served = thread.submit(asyncio.run, serve())
+        served.add_done_callback(lambda ended: None if started.done() else started.set_exception(ended.exception()))
+        running = started.result()
+        logging.getLogger().handlers = handlers
+        yield running
+        stopping.set()
+        served.result()
+
+
+@pytest.fixture
+async def guest(common_server: Parley) -> AsyncIterator[Parley]:
+    """The common server, with people whom no other test knows."""
+    async with httpx.AsyncClient(base_url=common_server.url, timeout=15, verify=False) as http:  # noqa: S501  (no TLS here, and loading its certificates takes 20 ms)
+        common_server.statements.clear()
+        yield replace(common_server, http=http, suffix=f"-{next(_guests)}")
+
+
+@pytest.fixture
+def parley(request: pytest.FixtureRequest) -> Parley:
+    """A running server: the common one where the test or its module uses the fixture `common_server`, else its own."""
+    server: Parley = request.getfixturevalue("guest" if "common_server" in request.fixturenames else "own_server")
+    return server
+
+
+@pytest.fixture
+async def ada(parley: Parley) -> Client:
+    return parley.user("ada", name="Ada Lovelace")
+
+
+@pytest.fixture
+async def grace(parley: Parley) -> Client:
+    return parley.user("grace", name="Grace Hopper")
+
+
+@pytest.fixture
+async def linus(parley: Parley) -> Client:
+    return parley.user("linus")

@@ -1,0 +1,140 @@
+"""One statement per root field and one more per nested connection, whatever the size of the page."""
+
+import pytest
+
+from tests.flow.client import Client, Parley
+
+pytestmark = pytest.mark.usefixtures("common_server")
+
+MESSAGE = (
+    "id seq body status createdAt sender { id name } replyTo { id body status sender { name } replyTo { id body } }"
+)
+CONVERSATION = f"""id kind title displayTitle context {{ type id }} createdAt lastActivityAt messageCount eventCursor
+    viewerState {{ role unreadCount canSend }} lastMessage {{ {MESSAGE} }}"""
+
+
+async def statements(parley: Parley, client: Client, query: str, **variables: object) -> int:
+    """How many SQL statements a request runs, beside those that say in whose name."""
+    await client.run(query, **variables)  # whatever a connection or a user costs the first time
+    parley.statements.clear()
+    await client.run(query, **variables)
+    return len([text for text in parley.statements if not text.startswith("SET parley.viewer")])
+
+
+@pytest.fixture
+async def chat(ada: Client, grace: Client) -> str:
+    """A long conversation with replies."""
+    conversation = await ada.start(grace)
+    await ada.send_all(conversation, *map(str, range(60)))
+    message = (await grace.send(conversation, "question"))["message"]["id"]
+    for client in (ada, grace) * 5:
+        message = (await client.send(conversation, "answer", replyToId=message))["message"]["id"]
+    return conversation
+
+
+@pytest.fixture
+async def people(parley: Parley, ada: Client, grace: Client) -> None:
+    """Twelve conversations of ada with messages."""
+    for number in range(12):
+        conversation = await ada.start(grace, parley.user(f"user{number}"), title=str(number))
+        await grace.send_all(conversation, "one", "two")
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("{ __typename }", 0),
+        ("{ viewer { user { id handle name avatarUrl } } }", 0),
+        ("{ viewer { user { id } unreadCount unreadConversationCount } }", 1),
+        ("{ users { totalCount nodes { id name } edges { cursor } pageInfo { hasNextPage } } }", 1),
+        ("{ conversations { totalCount } }", 1),
+        (f"{{ conversations {{ totalCount nodes {{ {CONVERSATION} }} pageInfo {{ hasNextPage }} }} }}", 1),
+        ("{ a: conversations { totalCount } b: users { totalCount } c: viewer { unreadCount } }", 3),
+    ],
+)
+async def test_a_root_field_is_one_statement(
+    parley: Parley, ada: Client, chat: str, people: None, query: str, count: int
+) -> None:
+    """With everything that can be joined to it; what the token already told costs none."""
+    assert await statements(parley, ada, query) == count
+
+
+@pytest.mark.parametrize("size", [1, 50, 100])
+async def test_a_page_costs_the_same_whatever_its_size(parley: Parley, ada: Client, chat: str, size: int) -> None:
+    """The conversation and its messages with senders, reply targets and status: two statements for 1 as for 100."""
+    query = f"""query ($id: ID!, $size: Int!) {{ conversation(id: $id) {{ {CONVERSATION}
+        messages(last: $size) {{ totalCount edges {{ cursor node {{ {MESSAGE} }} }} pageInfo {{ hasPreviousPage }} }} }} }}"""
+    assert await statements(parley, ada, query, id=chat, size=size) == 2
+
+
+@pytest.mark.parametrize("size", [1, 12])
+async def test_an_inbox_costs_the_same_whatever_its_size(
+    parley: Parley, ada: Client, chat: str, people: None, size: int
+) -> None:
+    """One statement for the conversations, one for all their participants, one for all their messages."""
+    query = f"""query ($size: Int!) {{ conversations(first: $size) {{ totalCount nodes {{ {CONVERSATION}
+        participants(first: 3) {{ totalCount nodes {{ role user {{ name }} }} }}
+        messages(last: 5) {{ nodes {{ {MESSAGE} }} }} }} }} }}"""
+    assert await statements(parley, ada, query, size=size) == 3
+
+
+async def test_a_connection_that_is_only_counted(parley: Parley, ada: Client, chat: str) -> None:
+    """The number of messages is known with the conversation: no statement of its own."""
+    query = "query ($id: ID!) { conversation(id: $id) { messages { totalCount } } }"
+    assert await statements(parley, ada, query, id=chat) == 1
+
+
+async def test_pages_of_one_conversation_are_read_together(parley: Parley, ada: Client, chat: str) -> None:
+    """Two pages with the same fields are one statement beside the conversation's."""
+    query = """query ($id: ID!) { conversation(id: $id) {
+        a: messages(first: 5) { nodes { id body } } b: messages(last: 5) { nodes { id body } } } }"""
+    assert await statements(parley, ada, query, id=chat) == 2
+
+
+async def test_the_conversation_of_every_message_is_read_once(parley: Parley, ada: Client, chat: str) -> None:
+    """Fifty messages ask for the conversation they are of: one statement more."""
+    query = f"""query ($id: ID!) {{ conversation(id: $id) {{ messages {{ nodes {{
+        {MESSAGE} conversation {{ title displayTitle viewerState {{ unreadCount }} }} }} }} }} }}"""
+    assert await statements(parley, ada, query, id=chat) == 3
+
+
+async def test_nodes_are_one_statement_for_each_type(parley: Parley, ada: Client, grace: Client, people: None) -> None:
+    """However many ids there are."""
+    data = await ada.run("{ conversations { nodes { id lastMessage { id } participants { nodes { user { id } } } } } }")
+    nodes = data["conversations"]["nodes"]
+    ids = [node["id"] for node in nodes] + [node["lastMessage"]["id"] for node in nodes]
+    ids += [person["user"]["id"] for person in nodes[0]["participants"]["nodes"]]
+    query = """query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on User { name }
+        ... on Conversation { title lastMessage { body } } ... on Message { body sender { name } } } }"""
+    assert await statements(parley, ada, query, ids=ids) == 3
+
+
+async def test_a_send_is_one_statement_and_one_for_its_answer(parley: Parley, ada: Client, grace: Client) -> None:
+    """And none for what is not asked for; a repeat costs the same."""
+    conversation = await ada.start(grace)
+    document = "mutation ($input: SendMessageInput!) {{ sendMessage(input: $input) {{ {} errors {{ __typename }} }} }}"
+    request = {"to": {"conversationId": conversation}, "body": "hello"}
+    counts = [
+        await statements(parley, ada, document.format(selection), input=sent)
+        for sent in (request, {**request, "clientMessageId": "k"})
+        for selection in ("deduplicated", f"message {{ {MESSAGE} }}", f"conversation {{ {CONVERSATION} }}")
+    ]
+    assert counts == [1, 2, 2, 1, 2, 2]
+
+
+async def test_marks_are_one_statement(parley: Parley, ada: Client, grace: Client, people: None) -> None:
+    """One conversation or all."""
+    conversation = await ada.start(grace)
+    mark = "mutation ($id: ID!) { markRead(input: { conversationId: $id }) { errors { __typename } } }"
+    assert await statements(parley, ada, mark, id=conversation) == 1
+    assert await statements(parley, ada, "mutation { markAllRead { conversationCount } }") == 1
+
+
+async def test_every_statement_says_in_whose_name_it_is(parley: Parley, ada: Client, chat: str) -> None:
+    """A unit of work begins by stating the viewer, and it is ada."""
+    key = (await ada.run("{ viewer { user { id } } }"))["viewer"]["user"]["id"]
+    parley.statements.clear()
+    await ada.run("query ($id: ID!) { conversation(id: $id) { id } }", id=chat)
+    assert [text.partition("=")[0].strip() for text in parley.statements][:1] == ["SET parley.viewer"]
+    assert len(parley.statements) == 2
+    assert key.startswith("U_")
