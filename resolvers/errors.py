@@ -21,10 +21,6 @@ class UnauthenticatedError(RequestError):
     code = "UNAUTHENTICATED"
 
 
-class ForbiddenError(RequestError):
-    code = "FORBIDDEN"
-
-
 class BadUserInputError(RequestError):
     code = "BAD_USER_INPUT"
 

@@ -9,8 +9,11 @@ from functools import cache
 from typing import Any, Self
 
 import jwt
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from resolvers.tokens import InvalidTokenError, Verifier
 
 SECRET = "correct horse battery staple, and then some"
 NOW = 1_763_665_200.0  # 2025-11-20T19:00:00Z
@@ -114,3 +117,16 @@ class JwksServer:
             pass  # the client gave up, which some tests are about
         finally:
             writer.close()
+
+
+@cache
+def token(name: str = "a", **changed: Any) -> str:
+    """The same text for the same arguments, though each ES256 signature differs: memory knows a token by its text."""
+    return signed("ES256", name, exp=NOW + 86_400, **changed)
+
+
+async def refusal(verifier: Verifier, refused: str) -> str:
+    """What the verifier says of a token that it refuses."""
+    with pytest.raises(InvalidTokenError) as caught:
+        await verifier.verify(refused)
+    return str(caught.value)

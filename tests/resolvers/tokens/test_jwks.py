@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from functools import cache
 from typing import Any
 
 import jwt
@@ -11,13 +10,23 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from structlog.testing import capture_logs
 
 from resolvers.tokens import (
-    InvalidTokenError,
     KeySetError,
     KeysUnavailableError,
     Verifier,
 )
 from resolvers.tokens.jwks import KeySet
-from tests.resolvers.tokens.issuer import NOW, Clock, JwksServer, claims, key_set, private_key, public_jwk, signed
+from tests.resolvers.tokens.issuer import (
+    NOW,
+    Clock,
+    JwksServer,
+    claims,
+    key_set,
+    private_key,
+    public_jwk,
+    refusal,
+    signed,
+    token,
+)
 
 A, B = (public_jwk("ES256", name) for name in "ab")
 EVERY_KIND = [("RS256", "a"), ("ES256", "a"), ("EdDSA", "a")]
@@ -28,18 +37,6 @@ async def refreshed(verifier: Verifier) -> None:
     assert isinstance(verifier._keys, KeySet)
     assert verifier._keys._refreshing is not None
     await verifier._keys._refreshing
-
-
-@cache
-def token(name: str = "a", **changed: Any) -> str:
-    """The same text for the same arguments, though each ES256 signature differs: memory knows a token by its text."""
-    return signed("ES256", name, exp=NOW + 86_400, **changed)
-
-
-async def refusal(verifier: Verifier, refused: str) -> str:
-    with pytest.raises(InvalidTokenError) as caught:
-        await verifier.verify(refused)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(("algorithm", "name"), EVERY_KIND)

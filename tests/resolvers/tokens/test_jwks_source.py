@@ -1,7 +1,6 @@
 """Where key sets come from: what an address or a file may answer, and what is said of it."""
 
 import asyncio
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,28 +8,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from resolvers.tokens import (
-    InvalidTokenError,
     KeyConfigurationError,
     KeySetError,
     KeysUnavailableError,
     Verifier,
 )
 from resolvers.tokens.jwks import KeySet
-from tests.resolvers.tokens.issuer import NOW, Clock, JwksServer, key_set, public_jwk, signed
+from tests.resolvers.tokens.issuer import Clock, JwksServer, key_set, public_jwk, refusal, token
 
 A, B = (public_jwk("ES256", name) for name in "ab")
-
-
-@cache
-def token(name: str = "a", **changed: Any) -> str:
-    """The same text for the same arguments, though each ES256 signature differs: memory knows a token by its text."""
-    return signed("ES256", name, exp=NOW + 86_400, **changed)
-
-
-async def refusal(verifier: Verifier, refused: str) -> str:
-    with pytest.raises(InvalidTokenError) as caught:
-        await verifier.verify(refused)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(
