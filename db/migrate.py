@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from db import clock
 from db.tables import SCHEMA
 
 APP_ROLE = "parley_app"
@@ -104,6 +105,8 @@ async def _run(url: str, work: Callable[[Config], None]) -> None:
             await _ensure_schema(connection)
             await connection.commit()
             await connection.run_sync(lambda sync: work(_config(sync)))
+            await connection.commit()
+            await clock.adjust(connection, SYSTEM_ROLE)
             await connection.commit()
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) == "55P03":

@@ -38,6 +38,7 @@ metadata = MetaData(
 )
 
 _timestamp = DateTime(timezone=True)
+_xact = text("parley.xact()")  # db/clock.py
 
 users = Table(
     "users",
@@ -101,6 +102,15 @@ memberships = Table(
     Column("is_archived", Boolean, nullable=False, server_default=text("false")),
     Column("is_pinned", Boolean, nullable=False, server_default=text("false")),
     Column("muted_until", _timestamp),
+    Column(
+        "xact",
+        BigInteger,
+        nullable=False,
+        server_default=_xact,
+        comment="the transaction that made it, by parley.xact()",
+    ),
+    # The conversations a user has joined since a horizon.
+    Index("ix_memberships_user_id_xact", "user_id", "xact"),
     comment="A user's own side of a conversation, seen by that user alone; every right to a conversation rests on it.",
 )
 
@@ -114,6 +124,13 @@ participants = Table(
     Column("last_read_seq", Integer, nullable=False, server_default=text("0")),
     Column("last_read_at", _timestamp),
     Column("last_delivered_seq", Integer, nullable=False, server_default=text("0")),
+    Column(
+        "xact",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="the transaction of the last receipt, by parley.xact(); 0: there was none",
+    ),
     CheckConstraint("role IN ('OWNER', 'ADMIN', 'MEMBER')", name="role"),
     CheckConstraint("last_read_seq <= last_delivered_seq", name="read_is_delivered"),
     comment="A user in a conversation, as all its members see them; two watermarks stand for every receipt.",
@@ -183,6 +200,13 @@ events = Table(
     Column("actor_id", Uuid, ForeignKey(users.c.id)),
     Column("seq", Integer, comment="the message it is about"),
     Column("data", JSONB, comment="what cannot be derived from the rows it names"),
+    Column(
+        "xact",
+        BigInteger,
+        nullable=False,
+        server_default=_xact,
+        comment="the transaction that wrote it, by parley.xact()",
+    ),
     comment="The log that subscriptions are fed from; revision is 1, 2, 3 … within its conversation, in commit order.",
 )
 

@@ -53,7 +53,7 @@ async def test_a_locked_table_is_not_waited_for_long(database_url: str, monkeypa
     holder = await asyncpg.connect(database_url)
     try:
         async with holder.transaction():
-            await holder.execute("LOCK TABLE parley.users IN ROW EXCLUSIVE MODE")
+            await holder.execute("LOCK TABLE parley.events IN ROW EXCLUSIVE MODE")
             migrating = asyncio.create_task(migrate.downgrade(database_url, "base"))
             with pytest.raises(migrate.LockNotAvailableError, match="lock timeout"):
                 await asyncio.wait_for(migrating, timeout=30)
@@ -111,7 +111,7 @@ async def test_the_parameters_of_libpq_are_understood(database_url: str) -> None
 
 
 async def _catalogue(url: str) -> set[tuple[str, ...]]:
-    """Columns, constraints, indexes, policies and grants in the schema."""
+    """Columns, constraints, indexes, policies, functions and grants in the schema."""
     connection = await asyncpg.connect(url)
     try:
         rows = await connection.fetch(
@@ -126,6 +126,8 @@ async def _catalogue(url: str) -> set[tuple[str, ...]]:
             WHERE schemaname = 'parley' AND tablename <> 'alembic_version'
             UNION ALL SELECT 'policy', tablename, policyname || coalesce(qual, '') || coalesce(with_check, '')
             FROM pg_policies WHERE schemaname = 'parley'
+            UNION ALL SELECT 'function', proname::text, prorettype::regtype::text
+            FROM pg_proc WHERE pronamespace = 'parley'::regnamespace
             UNION ALL SELECT 'grant', table_name, grantee || privilege_type FROM information_schema.table_privileges
             WHERE table_schema = 'parley' AND table_name <> 'alembic_version'
             """
