@@ -160,9 +160,9 @@ def _by_keys(parts: ConversationParts) -> tuple[Statement, _Columns]:
 
 
 async def by_keys(
-    connection: Connection, viewer: UUID, keys: Sequence[UUID], parts: ConversationParts
+    connection: Connection, viewer: UUID | None, keys: Sequence[UUID], parts: ConversationParts
 ) -> dict[UUID, Conversation]:
-    """Those of the conversations that the viewer may see."""
+    """Those of the conversations that the viewer may see; parts that are a viewer's own need one."""
     statement, columns = _by_keys(parts)
     records = await statement.all(connection, keys=list(keys), viewer=viewer)
     return {found.key: found for record in records if (found := columns.read(record)) is not None}

@@ -1,18 +1,24 @@
-"""The event log: read in nobody's name, for whoever is subscribed here."""
+"""The event log: read in nobody's name, for whoever is subscribed here, and by its readers themselves."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Integer, Uuid, and_, bindparam, column, func, select, true
+import orjson
+from sqlalchemy import ARRAY, BigInteger, Integer, Uuid, and_, bindparam, column, func, select, text, true
 
 from db import tables, users
 from db.messages import MessageColumns, MessageParts, marked
 from db.pool import Connection
 from db.rows import Event
-from db.statements import Statement
+from db.statements import Record, Statement
 
 _PARTS = MessageParts(sender=True, status=True, reply_to=MessageParts(sender=True, status=True))
 """Of an event's message: one reading serves every subscriber, so it holds what any of them may ask for."""
+
+_OWN = 6
+"""Columns of a record that are the event's own."""
 
 
 def _reading() -> tuple[Statement, MessageColumns]:
@@ -24,7 +30,7 @@ def _reading() -> tuple[Statement, MessageColumns]:
     )
     event, actor = tables.events.alias("event"), tables.users.alias("actor")
     entry = (
-        select(event.c.revision, event.c.kind, event.c.at, event.c.actor_id, event.c.seq)
+        select(event.c.revision, event.c.kind, event.c.at, event.c.actor_id, event.c.seq, event.c.xact, event.c.data)
         .where(event.c.conversation_id == asked.c.conversation_id, event.c.revision > asked.c.revision)
         .order_by(event.c.revision)
         .limit(bindparam("entries", type_=Integer))
@@ -34,10 +40,9 @@ def _reading() -> tuple[Statement, MessageColumns]:
     message = columns.message
     is_its = and_(message.c.conversation_id == asked.c.conversation_id, message.c.seq == entry.c.seq)
     source = asked.join(entry, true()).outerjoin(actor, actor.c.id == entry.c.actor_id).outerjoin(message, is_its)
+    own = (asked.c.conversation_id, entry.c.kind, entry.c.at, entry.c.revision, entry.c.xact, entry.c.data)
     statement = (
-        select(
-            asked.c.conversation_id, entry.c.revision, entry.c.kind, entry.c.at, *users.columns(actor), *columns.columns
-        )
+        select(*own, *users.columns(actor), *columns.columns)
         .select_from(columns.join(source))
         .order_by(asked.c.conversation_id, entry.c.revision)
     )
@@ -52,20 +57,117 @@ async def after(connection: Connection, positions: Mapping[UUID, int], entries: 
     records = await _AFTER.all(
         connection, conversations=list(positions), revisions=list(positions.values()), entries=entries
     )
-    return [
-        Event(record[0], record[1], record[2], record[3], users.read(record, 4), _COLUMNS.read(record, 4 + users.WIDTH))
-        for record in records
-    ]
+    return [_read(record) for record in records]
 
 
-_REVISIONS = Statement(
-    select(tables.conversations.c.id, tables.conversations.c.revision).where(
-        tables.conversations.c.id == func.any(bindparam("conversations", type_=ARRAY(Uuid)))
+def _read(record: Record) -> Event:
+    key, kind, at, revision, xact, data = record[:_OWN]
+    members: dict[str, list[str]] = orjson.loads(data) if data else {}
+    return Event(
+        key,
+        kind,
+        at,
+        actor=users.read(record, _OWN),
+        revision=revision,
+        xact=xact,
+        message=_COLUMNS.read(record, _OWN + users.WIDTH),
+        added_keys=tuple(map(UUID, members.get("added", ()))),
+        removed_keys=tuple(map(UUID, members.get("removed", ()))),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is new, seen at one moment."""
+
+    horizon: int
+    """Every transaction below it has ended: what it wrote was seen, then or before."""
+    revisions: dict[UUID, int]
+    """The newest of each conversation that was asked for."""
+    joined: list[tuple[UUID, UUID]]
+    """Users who were asked for, and conversations they have joined."""
+
+
+# One statement is one snapshot: whoever joined below the horizon is among the joined.
+_LOOK = Statement(
+    text("""
+    SELECT 0 AS sort, NULL::uuid AS user_id, NULL::uuid AS conversation_id, parley.horizon() AS number
+    UNION ALL
+    SELECT 1, NULL, id, revision FROM parley.conversations WHERE id = ANY(:conversations)
+    UNION ALL
+    SELECT 2, m.user_id, m.conversation_id, 0
+    FROM unnest(:users) AS asked(user_id)
+    CROSS JOIN LATERAL (
+        SELECT m.user_id, m.conversation_id FROM parley.memberships m
+        WHERE m.user_id = asked.user_id AND m.xact >= :since) AS m
+    """).bindparams(
+        bindparam("conversations", type_=ARRAY(Uuid)),
+        bindparam("users", type_=ARRAY(Uuid)),
+        bindparam("since", type_=BigInteger),
     )
 )
 
 
-async def revisions(connection: Connection, conversations: Sequence[UUID]) -> dict[UUID, int]:
-    """The newest revision of each conversation."""
-    records = await _REVISIONS.all(connection, conversations=list(conversations))
+async def look(connection: Connection, conversations: Sequence[UUID], viewers: Sequence[UUID], since: int) -> Look:
+    """How far these conversations are, and which ones these users have joined since a horizon."""
+    (_, _, _, horizon), *rest = sorted(
+        await _LOOK.all(connection, conversations=list(conversations), users=list(viewers), since=since),
+        key=lambda record: record[0],
+    )
+    return Look(
+        horizon,
+        revisions={key: revision for sort, _, key, revision in rest if sort == 1},
+        joined=[(user, key) for sort, user, key, _ in rest if sort != 1],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a user's conversations are, all seen at one moment."""
+
+    horizon: int
+    newest: dict[UUID, tuple[int, int]]
+    """Revision and transaction of each conversation's newest event; (0, 0) where its log is empty."""
+
+
+_STANDING = Statement(
+    text("""
+    SELECT NULL::uuid AS conversation_id, parley.horizon() AS revision, 0 AS xact
+    UNION ALL
+    SELECT m.conversation_id, coalesce(e.revision, 0), coalesce(e.xact, 0)
+    FROM parley.memberships m
+    LEFT JOIN LATERAL (
+        SELECT e.revision, e.xact FROM parley.events e
+        WHERE e.conversation_id = m.conversation_id ORDER BY e.revision DESC LIMIT 1) e ON true
+    WHERE m.user_id = :viewer
+    """).bindparams(bindparam("viewer", type_=Uuid))
+)
+
+
+async def standing(connection: Connection, viewer: UUID) -> Standing:
+    """How far each of the user's conversations is."""
+    records = await _STANDING.all(connection, viewer=viewer)
+    newest: dict[UUID | None, tuple[Any, ...]] = {record[0]: tuple(record[1:]) for record in records}
+    horizon = newest.pop(None)[0]
+    return Standing(horizon, {key: (revision, xact) for key, (revision, xact) in newest.items() if key is not None})
+
+
+# Backwards along the primary key, as far as there is something new: what was below a horizon is a prefix of the log.
+_REACHED = Statement(
+    text("""
+    SELECT asked.conversation_id, coalesce((
+        SELECT e.revision FROM parley.events e
+        WHERE e.conversation_id = asked.conversation_id AND e.xact < :horizon
+        ORDER BY e.revision DESC LIMIT 1), 0) AS revision
+    FROM unnest(:conversations) AS asked(conversation_id)
+    """).bindparams(
+        bindparam("conversations", type_=ARRAY(Uuid)),
+        bindparam("horizon", type_=BigInteger),
+    )
+)
+
+
+async def reached(connection: Connection, conversations: Sequence[UUID], horizon: int) -> dict[UUID, int]:
+    """The last revision of each conversation that lies below the horizon; 0 where none does."""
+    records = await _REACHED.all(connection, conversations=list(conversations), horizon=horizon)
     return {record[0]: record[1] for record in records}

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, and_, bindparam, column, func, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, FromClause, Uuid, and_, bindparam, column, func, select
 
 from db import paging, tables, users
 from db.paging import Cut, Keyset, Rows, Shape
 from db.pool import Connection
-from db.rows import Participant
+from db.rows import Participant, User
 from db.statements import Record, Statement
 
 _participants = tables.participants
@@ -55,3 +56,65 @@ async def page(connection: Connection, conversations: Sequence[UUID], cut: Cut) 
 def _read(record: Record, at: int) -> Participant | None:
     user = users.read(record, at + 5)
     return Participant(record[0], user, *record[at : at + 5]) if user is not None else None
+
+
+def _row(member: FromClause, user: FromClause) -> list[ColumnElement[Any]]:
+    return [
+        member.c.conversation_id,
+        member.c.role,
+        member.c.joined_at,
+        member.c.last_read_seq,
+        member.c.last_read_at,
+        member.c.last_delivered_seq,
+        *users.columns(user),
+    ]
+
+
+def _by_keys() -> Statement:
+    asked = (
+        func.unnest(bindparam("conversations", type_=ARRAY(Uuid)), bindparam("people", type_=ARRAY(Uuid)))
+        .table_valued(column("conversation_id", Uuid), column("user_id", Uuid), name="asked")
+        .render_derived(name="asked")
+    )
+    member, user = _participants.alias("member"), tables.users.alias("member_user")
+    is_asked = and_(member.c.conversation_id == asked.c.conversation_id, member.c.user_id == asked.c.user_id)
+    return Statement(
+        select(*_row(member, user)).select_from(asked.join(member, is_asked).join(user, user.c.id == member.c.user_id))
+    )
+
+
+_BY_KEYS = _by_keys()
+
+
+async def by_keys(connection: Connection, keys: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Participant]:
+    """Those of the participants, each a conversation and a user, who are there."""
+    records = await _BY_KEYS.all(connection, conversations=[key for key, _ in keys], people=[user for _, user in keys])
+    return {(found.conversation_key, found.user.key): found for found in map(_member, records)}
+
+
+def _changed() -> Statement:
+    member, user = _participants.alias("member"), tables.users.alias("member_user")
+    return Statement(
+        select(*_row(member, user))
+        .select_from(member.join(user, user.c.id == member.c.user_id))
+        .where(
+            member.c.conversation_id == func.any(bindparam("conversations", type_=ARRAY(Uuid))),
+            member.c.xact > 0,
+            member.c.xact >= bindparam("horizon", type_=BigInteger),
+        )
+        .order_by(member.c.conversation_id, member.c.xact)
+    )
+
+
+_CHANGED = _changed()
+
+
+async def changed(connection: Connection, conversations: Sequence[UUID], horizon: int) -> list[Participant]:
+    """Participants of these conversations whose receipts were last written at or above the horizon."""
+    return [
+        _member(record) for record in await _CHANGED.all(connection, conversations=list(conversations), horizon=horizon)
+    ]
+
+
+def _member(record: Record) -> Participant:
+    return Participant(record[0], User(*record[6:]), *record[1:6])

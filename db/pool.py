@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -78,6 +78,10 @@ class Database:
             async with self._app.acquire(timeout=_TIMEOUT) as connection:
                 await connection.execute(f"SET parley.viewer = '{user}'")
                 yield connection
+
+    def reading(self, viewer: UUID | None) -> AbstractAsyncContextManager[Connection]:
+        """A unit of work that reads what the viewer may see; None: in nobody's name, for what all members see alike."""
+        return self.system() if viewer is None else self.viewer(viewer)
 
     async def revision(self) -> str | None:
         """The migration the database is at."""

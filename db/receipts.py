@@ -18,7 +18,8 @@ _MOVE = Statement(
             last_read_seq = CASE WHEN :is_read THEN greatest(p.last_read_seq, conversation.seq)
                                  ELSE p.last_read_seq END,
             last_read_at = CASE WHEN :is_read AND p.last_read_seq < conversation.seq THEN now()
-                                ELSE p.last_read_at END
+                                ELSE p.last_read_at END,
+            xact = parley.xact()
         FROM conversation
         WHERE p.conversation_id = :conversation AND p.user_id = :viewer AND conversation.seq <= conversation.last_seq
         AND (p.last_delivered_seq < conversation.seq OR :is_read AND p.last_read_seq < conversation.seq)
@@ -61,16 +62,15 @@ _MOVE_ALL = Statement(
         UPDATE parley.participants p
         SET last_read_seq = greatest(p.last_read_seq, unread.last_seq),
             last_delivered_seq = greatest(p.last_delivered_seq, unread.last_seq),
-            last_read_at = now()
+            last_read_at = now(), xact = parley.xact()
         FROM unread WHERE p.conversation_id = unread.conversation_id AND p.user_id = :viewer
-        RETURNING 1
+        RETURNING p.conversation_id
     )
-    SELECT count(*) FROM moved
+    SELECT conversation_id FROM moved
     """).bindparams(bindparam("viewer", type_=Uuid))
 )
 
 
-async def move_all(connection: Connection, viewer: UUID) -> int:
-    """Mark everything read; returns how many conversations had something unread."""
-    record = await _MOVE_ALL.first(connection, viewer=viewer)
-    return record[0] if record else 0
+async def move_all(connection: Connection, viewer: UUID) -> list[UUID]:
+    """Mark everything read; returns the conversations that had something unread."""
+    return [record[0] for record in await _MOVE_ALL.all(connection, viewer=viewer)]

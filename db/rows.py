@@ -106,15 +106,12 @@ class ViewerState:
     is_archived: bool
     is_pinned: bool
     muted_until: datetime | None
+    can_send: bool = True
+    """Every role may; who is no member has no viewer state."""
 
     @property
     def unread_count(self) -> int:
         return self.last_seq - self.last_read_seq
-
-    @property
-    def can_send(self) -> bool:
-        """Every role may send; who is no member has no viewer state."""
-        return self.role in {"OWNER", "ADMIN", "MEMBER"}
 
 
 @dataclass(slots=True)
@@ -166,11 +163,36 @@ class Participant:
 
 @dataclass(slots=True)
 class Event:
-    """One entry of a conversation's log, with the message it is about as that stands now."""
+    """Something that happened in a conversation, with what it is about as that stands now.
+
+    Most are entries of the conversation's log. Those that are not (receipts, typing, and what a stream says of itself)
+    have no revision, and so no place in it.
+    """
 
     conversation_key: UUID
-    revision: int
     kind: str
+    """The name of its GraphQL type."""
     at: datetime
-    actor: User | None
-    message: Message | None
+    actor: User | None = None
+    revision: int = 0
+    xact: int = 0
+    """The transaction that wrote it, by the log's clock."""
+    message: Message | None = None
+    added_keys: tuple[UUID, ...] = ()
+    removed_keys: tuple[UUID, ...] = ()
+    participant: Participant | None = None
+    is_typing: bool = False
+    reason: str = ""
+    conversation: Conversation | None = None
+    """Where the viewer can no longer read it."""
+    cursor: str = ""
+    """Where a stream stands after it."""
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal for what is the same event, however often it is read."""
+        if self.revision:
+            return self.conversation_key, self.revision
+        of = self.participant
+        marks = (of.last_read_seq, of.last_delivered_seq) if of else (self.is_typing, self.at)
+        return self.conversation_key, self.kind, self.actor and self.actor.key, marks

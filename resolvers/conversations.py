@@ -14,11 +14,13 @@ DEFAULT_SIZE = 20
 
 
 async def by_keys(
-    service: Service, viewer: User, keys: Sequence[UUID], parts: ConversationParts
+    service: Service, viewer: UUID | None, keys: Sequence[UUID], parts: ConversationParts
 ) -> dict[UUID, Conversation]:
     """Those of the conversations that the viewer may see."""
-    async with service.database.viewer(viewer.key) as connection:
-        return await conversations.by_keys(connection, viewer.key, keys, parts)
+    if viewer is None and (parts.viewer_state or parts.others):
+        raise RuntimeError(f"{parts} depend on the viewer, and there is none")
+    async with service.database.reading(viewer) as connection:
+        return await conversations.by_keys(connection, viewer, keys, parts)
 
 
 async def inbox(

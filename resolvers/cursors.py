@@ -8,14 +8,16 @@ import base64
 import binascii
 import zlib
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
-from db.keys import conversation_id
+from db.keys import conversation_id, user_id
 from resolvers.errors import BadCursorError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NUMBER = 8  # bytes
+_ENTRY = 16 + _NUMBER  # bytes: a conversation and its revision
 _LARGEST = 2**63 - 1  # of PostgreSQL's bigint
 _CHECKSUM = 4  # bytes
 _SHOWN = 60  # characters of a bad cursor that an error message repeats
@@ -34,12 +36,16 @@ def events(conversation: UUID) -> str:
     return f"events of {conversation_id(conversation)}"
 
 
+def viewer_events(viewer: UUID) -> str:
+    return f"events of {user_id(viewer)}"
+
+
 CONVERSATIONS = "conversations"
 USERS = "users"
 
 
 def from_number(connection: str, number: int) -> str:
-    """A cursor at a seq or a revision."""
+    """A cursor at a seq."""
     return _seal(connection, number.to_bytes(_NUMBER))
 
 
@@ -49,6 +55,36 @@ def to_number(connection: str, cursor: str) -> int:
     if len(payload) != _NUMBER or number > _LARGEST:
         raise _bad(connection, cursor)
     return number
+
+
+@lru_cache(1024)  # every subscriber of a conversation is told the same one
+def from_place(connection: str, revision: int, horizon: int) -> str:
+    """A cursor at a revision, with the horizon of what is no part of the log."""
+    return _seal(connection, revision.to_bytes(_NUMBER) + horizon.to_bytes(_NUMBER))
+
+
+def to_place(connection: str, cursor: str) -> tuple[int, int]:
+    payload = _open(connection, cursor)
+    revision, horizon = int.from_bytes(payload[:_NUMBER]), int.from_bytes(payload[_NUMBER:])
+    if len(payload) != 2 * _NUMBER or max(revision, horizon) > _LARGEST:
+        raise _bad(connection, cursor)
+    return revision, horizon
+
+
+def from_places(connection: str, horizon: int, revisions: dict[UUID, int]) -> str:
+    """A cursor at a horizon, and at the revisions of conversations that are ahead of it."""
+    ahead = b"".join(key.bytes + revision.to_bytes(_NUMBER) for key, revision in revisions.items())
+    return _seal(connection, horizon.to_bytes(_NUMBER) + ahead)
+
+
+def to_places(connection: str, cursor: str) -> tuple[int, dict[UUID, int]]:
+    payload = _open(connection, cursor)
+    horizon, ahead = int.from_bytes(payload[:_NUMBER]), payload[_NUMBER:]
+    entries = [ahead[at : at + _ENTRY] for at in range(0, len(ahead), _ENTRY)]
+    revisions = {UUID(bytes=entry[:16]): int.from_bytes(entry[16:]) for entry in entries if len(entry) == _ENTRY}
+    if len(payload) < _NUMBER or len(ahead) % _ENTRY or max(horizon, *revisions.values(), 0) > _LARGEST:
+        raise _bad(connection, cursor)
+    return horizon, revisions
 
 
 def from_moment(connection: str, moment: datetime, key: UUID) -> str:

@@ -1,35 +1,211 @@
-"""Following a conversation."""
+"""Following a conversation, or all of one's conversations.
 
-from collections.abc import AsyncGenerator
+Who follows is offered events first, reads where the log stands then, and goes on from there: nothing lies in between.
+Rights are looked at whenever the log is read, and when an event says that somebody has to leave. While the database is
+away all of it waits: a client that comes back in such a moment would take an error for the end.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from uuid import UUID
 
-from db.conversations import ConversationParts
-from db.rows import Event, User
-from resolvers import conversations, cursors
+from db.events import Standing
+from db.rows import Event, User, ViewerState
 from resolvers.errors import BadCursorError, NotFoundError
+from resolvers.log import ENTRIES
+from resolvers.positions import ConversationPosition, ViewerPosition
+from resolvers.reader import Reader, Source
 from resolvers.service import Service
-from resolvers.stream import Hub
+from resolvers.stream import Hub, receipt_changed
+
+_AT_ONCE = 5  # conversations whose logs are read by one statement, which bounds what is in memory
+
+TRIMMED = "the log does not reach back to this cursor any more: load the page again, and go on after its eventCursor"
+FUTURE = "after is a cursor from the future: nothing has come that far"
 
 
-async def events(service: Service, viewer: User, conversation: UUID, after: str | None) -> AsyncGenerator[Event, None]:
-    """What happens in the conversation from now on, or after a cursor, in order and for ever; to be closed.
-
-    Raises NotFoundError where the viewer is no participant, and BadCursorError.
-    """
-    start = cursors.to_number(cursors.events(conversation), after) if after is not None else None
-    seen = await conversations.by_keys(service, viewer, [conversation], ConversationParts())
-    if conversation not in seen:
+async def conversation(service: Service, viewer: User, key: UUID, after: str | None) -> Source:
+    """What happens in the conversation from now on, or after a cursor. Raises NotFoundError and BadCursorError."""
+    position = ConversationPosition.of(key, after) if after is not None else None
+    hub = service.hub
+    current = await hub.patiently(hub.log.revision, viewer.key, key)
+    if current is None:
         raise NotFoundError("there is no such conversation")
-    current = seen[conversation].revision
-    if start is not None and start > current:
-        raise BadCursorError("after is a cursor from the future: this conversation has not come that far")
-    return _follow(service.hub, conversation, current=current, after=current if start is None else start)
+    if position is not None and position.revision > current:
+        raise BadCursorError(FUTURE)
+    return ConversationSource(
+        hub,
+        viewer,
+        position or ConversationPosition(key, current, hub.horizon),
+        is_resumed=position is not None,
+        revision=current,
+    )
 
 
-async def _follow(hub: Hub, conversation: UUID, *, current: int, after: int) -> AsyncGenerator[Event, None]:
-    subscription = hub.subscribe(conversation, current=current, after=after)
-    try:
-        async for event in subscription.events():
-            yield event
-    finally:
-        hub.unsubscribe(conversation, subscription)
+async def viewer_events(service: Service, viewer: User, after: str | None) -> Source:
+    """What happens in any of the viewer's conversations, from now on or after a cursor. Raises BadCursorError."""
+    position = ViewerPosition.of(viewer.key, after) if after is not None else None
+    standing = await service.hub.patiently(service.hub.log.standing, viewer.key)
+    if position is not None:
+        known = {key: revision for key, (revision, _) in position.ahead.items() if key in standing.newest}
+        is_ahead = any(revision > standing.newest[key][0] for key, revision in known.items())
+        if position.horizon > standing.horizon or is_ahead:
+            raise BadCursorError(FUTURE)
+    return ViewerSource(
+        service.hub,
+        viewer,
+        position or ViewerPosition.at(viewer.key, standing),
+        is_resumed=position is not None,
+        revisions={key: revision for key, (revision, _) in standing.newest.items()},
+    )
+
+
+async def viewer_cursor(service: Service, viewer: User) -> str:
+    """Where `viewer_events` goes on, so that nothing is missed that is not seen by what is read after this."""
+    return ViewerPosition.at(viewer.key, await service.hub.log.standing(viewer.key)).cursor
+
+
+class ConversationSource:
+    """One conversation; its stream ends when the viewer has to leave, or the log does not reach back."""
+
+    def __init__(
+        self, hub: Hub, viewer: User, position: ConversationPosition, *, is_resumed: bool, revision: int
+    ) -> None:
+        self.position = position
+        self._hub = hub
+        self._viewer = viewer
+        self._is_resumed = is_resumed
+        self._revision = revision
+
+    def follow(self, reader: Reader) -> bool:
+        key = self.position.conversation
+        reader.audience.add(key, reader, self._revision)
+        return self._is_resumed or reader.audience.delivered(key) > self.position.revision
+
+    def unfollow(self, reader: Reader) -> None:
+        reader.audience.remove(self.position.conversation, reader)
+
+    def concerns(self, event: Event) -> bool:
+        return self._viewer.key in event.removed_keys
+
+    def ends_with(self, event: Event) -> bool:
+        return event.kind in {"AccessRevoked", "ResyncRequired"}
+
+    async def missed(self, _reader: Reader) -> AsyncIterator[Event]:
+        hub, position, key = self._hub, self.position, self.position.conversation
+        newest = await hub.patiently(hub.log.revision, self._viewer.key, key)
+        if newest is None:
+            yield await _farewell(hub, self._viewer, key)
+            return
+        horizon = hub.horizon
+        for participant in await hub.patiently(hub.log.receipts_since, [key], position.horizon):
+            yield receipt_changed(participant)
+        position.settle(horizon)
+        while position.revision < newest:
+            after = position.revision
+            events = await hub.patiently(hub.log.after, {key: position.revision})
+            if not events or events[0].revision != after + 1:
+                position.revision = newest
+                yield Event(key, "ResyncRequired", datetime.now(UTC), reason=TRIMMED)
+                return
+            for event in events:
+                yield event
+
+
+class ViewerSource:
+    """All conversations of the viewer, those joined later too; its stream goes on whatever becomes of one of them."""
+
+    def __init__(
+        self, hub: Hub, viewer: User, position: ViewerPosition, *, is_resumed: bool, revisions: dict[UUID, int]
+    ) -> None:
+        self.position = position
+        self._hub = hub
+        self._viewer = viewer
+        self._is_resumed = is_resumed
+        self._revisions = revisions
+        self._followed: set[UUID] = set()
+        self._reader: Reader | None = None
+
+    def follow(self, reader: Reader) -> bool:
+        self._reader = reader
+        self._hub.expect(self._viewer.key, self)
+        has_missed = self._is_resumed
+        for key, revision in self._revisions.items():
+            self._add(reader, key, revision)
+            has_missed = has_missed or reader.audience.delivered(key) > revision
+        self._revisions.clear()
+        return has_missed
+
+    def unfollow(self, reader: Reader) -> None:
+        self._hub.forget(self._viewer.key, self)
+        for key in self._followed:
+            reader.audience.remove(key, reader)
+
+    def join(self, conversation: UUID) -> None:
+        """A conversation that is followed already is none of the hub's news."""
+        if self._reader is not None and conversation not in self._followed:
+            self._reader.fall_behind()
+
+    def concerns(self, event: Event) -> bool:
+        return self._viewer.key in event.removed_keys
+
+    def ends_with(self, _event: Event) -> bool:
+        return False
+
+    async def missed(self, reader: Reader) -> AsyncIterator[Event]:
+        hub, position = self._hub, self.position
+        standing = await hub.patiently(hub.log.standing, self._viewer.key)
+        for key in self._followed - standing.newest.keys():
+            self._followed.discard(key)
+            reader.audience.remove(key, reader)
+            yield await _farewell(hub, self._viewer, key)
+        for key in standing.newest.keys() - self._followed:
+            self._add(reader, key, standing.newest[key][0])
+        position.learn(standing)
+        for participant in await hub.patiently(hub.log.receipts_since, standing.newest.keys(), position.horizon):
+            yield receipt_changed(participant)
+        behind = await self._behind(standing)
+        keys = list(behind)
+        for at in range(0, len(keys), _AT_ONCE):
+            async for event in self._rest({key: behind[key] for key in keys[at : at + _AT_ONCE]}):
+                yield event
+        position.settle(standing.horizon)
+
+    async def _behind(self, standing: Standing) -> dict[UUID, int]:
+        """Where to go on in each conversation that has something new."""
+        hub, position = self._hub, self.position
+        known = {key: revision for key, (revision, _) in position.ahead.items()}
+        fresh = [key for key, (_, xact) in standing.newest.items() if key not in known and xact >= position.horizon]
+        reached = await hub.patiently(hub.log.reached, fresh, position.horizon) if fresh else {}
+        return reached | {key: revision for key, revision in known.items() if revision < standing.newest[key][0]}
+
+    async def _rest(self, positions: dict[UUID, int]) -> AsyncIterator[Event]:
+        """What follows the positions, up to the end of each log."""
+        hub = self._hub
+        while positions:
+            batch = positions
+            read = Counter[UUID]()
+            positions = {}
+            for event in await hub.patiently(hub.log.after, batch):
+                key = event.conversation_key
+                if not read[key] and event.revision != batch[key] + 1:
+                    yield Event(key, "ResyncRequired", datetime.now(UTC), reason=TRIMMED)
+                read[key] += 1
+                positions[key] = event.revision
+                yield event
+            positions = {key: revision for key, revision in positions.items() if read[key] == ENTRIES}
+
+    def _add(self, reader: Reader, key: UUID, revision: int) -> None:
+        self._followed.add(key)
+        reader.audience.add(key, reader, revision)
+
+
+async def _farewell(hub: Hub, viewer: User, key: UUID) -> Event:
+    """What is told of a conversation that the viewer may not see any more: no more than they know of it."""
+    row = await hub.patiently(hub.log.conversation, viewer.key, key)
+    if row is not None:
+        row.viewer_state = ViewerState(
+            "MEMBER", 0, 0, 0, is_archived=False, is_pinned=False, muted_until=None, can_send=False
+        )
+    return Event(key, "AccessRevoked", datetime.now(UTC), conversation=row)

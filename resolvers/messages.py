@@ -7,7 +7,7 @@ from uuid import UUID
 from db import messages
 from db.keys import MessageKey
 from db.messages import MessageParts, Window
-from db.rows import Conversation, Message, User
+from db.rows import Conversation, Message
 from resolvers import cursors
 from resolvers.errors import BadUserInputError
 from resolvers.pages import Page, PageArguments
@@ -61,9 +61,11 @@ def page(conversation: Conversation, wanted: Window, found: Sequence[Message]) -
     )
 
 
-async def windows(service: Service, viewer: User, wanted: Sequence[Window], parts: MessageParts) -> list[list[Message]]:
+async def windows(
+    service: Service, viewer: UUID | None, wanted: Sequence[Window], parts: MessageParts
+) -> list[list[Message]]:
     """The messages of each window, in order; one statement for all of them."""
-    async with service.database.viewer(viewer.key) as connection:
+    async with service.database.reading(viewer) as connection:
         found = await messages.window(connection, wanted, parts)
     # By seq, for a message in two windows was found twice.
     of: defaultdict[UUID, dict[int, Message]] = defaultdict(dict)
@@ -76,7 +78,7 @@ async def windows(service: Service, viewer: User, wanted: Sequence[Window], part
 
 
 async def by_keys(
-    service: Service, viewer: User, keys: Sequence[MessageKey], parts: MessageParts
+    service: Service, viewer: UUID | None, keys: Sequence[MessageKey], parts: MessageParts
 ) -> list[Message | None]:
     """Each message, None where there is none that the viewer may see."""
     asked = [Window(key.conversation, key.seq, key.seq) for key in keys]

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from db import participants
 from db.paging import Cut
-from db.rows import Participant, User
+from db.rows import Participant
 from resolvers import cursors
 from resolvers.pages import Page, PageArguments
 from resolvers.service import Service
@@ -20,12 +20,19 @@ def cut(conversation: UUID, arguments: PageArguments, *, counted: bool) -> Cut:
 
 
 async def pages(
-    service: Service, viewer: User, conversations: Sequence[UUID], wanted: Cut
+    service: Service, viewer: UUID | None, conversations: Sequence[UUID], wanted: Cut
 ) -> list[Page[Participant] | None]:
     """The same part of each conversation's participants; one statement for all of them."""
-    async with service.database.viewer(viewer.key) as connection:
+    async with service.database.reading(viewer) as connection:
         found = await participants.page(connection, conversations, wanted)
     return [Page.of(found[key], _cursor) if key in found else None for key in conversations]
+
+
+async def by_keys(service: Service, viewer: UUID | None, keys: Sequence[tuple[UUID, UUID]]) -> list[Participant | None]:
+    """Each participant, a conversation and a user; None where there is none that the viewer may see."""
+    async with service.database.reading(viewer) as connection:
+        found = await participants.by_keys(connection, keys)
+    return [found.get(key) for key in keys]
 
 
 def _cursor(participant: Participant) -> str:

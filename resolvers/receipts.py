@@ -21,9 +21,14 @@ async def mark(service: Service, viewer: User, conversation: UUID, up_to_seq: in
     if up_to_seq is not None and up_to_seq > last_seq:
         message = f"upToSeq is {up_to_seq}, but the newest message has seq {last_seq}"
         raise RefusedError(Invalid(message, ("input", "upToSeq")))
+    # Told also where nothing moved: whoever repeats a call that had no answer may have moved it then.
+    service.wakeups.tell_receipt(conversation, viewer.key)
 
 
 async def mark_all_read(service: Service, viewer: User) -> int:
     """Mark everything read; returns how many conversations had something unread."""
     async with service.database.viewer(viewer.key) as connection:
-        return await receipts.move_all(connection, viewer.key)
+        moved = await receipts.move_all(connection, viewer.key)
+    for conversation in moved:
+        service.wakeups.tell_receipt(conversation, viewer.key)
+    return len(moved)

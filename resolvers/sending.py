@@ -48,11 +48,11 @@ async def send(
         if conversation is None and user is not None:
             conversation = await starts.find_pair(connection, Pair.of(caller.user.key, user))
         if conversation is not None:
-            appended = await append(connection, caller.user, conversation, content, ("input",))
+            appended, was_created = await append(connection, caller.user, conversation, content, ("input",)), False
         else:
-            conversation, appended = await _send_first(connection, caller.user, user, content)
+            conversation, appended, was_created = await _send_first(connection, caller.user, user, content)
         if isinstance(appended, Appended):
-            service.wakeups.tell(conversation, appended.revision)
+            service.wakeups.tell(conversation, appended.revision, has_joined=was_created)
         seq = appended.seq
         found = await messages.window(connection, [Window(conversation, seq, seq)], parts) if parts else []
     return Sent(MessageKey(conversation, seq), found[0] if found else None, isinstance(appended, Original))
@@ -89,8 +89,8 @@ async def append(
 
 async def _send_first(
     connection: Connection, viewer: User, user: UUID | None, content: Content
-) -> tuple[UUID, Appended | Original]:
-    """The first message of a direct conversation, which is made with it: both or neither."""
+) -> tuple[UUID, Appended | Original, bool]:
+    """The first message of a direct conversation, which is made with it, both or neither, unless a racer made it."""
     if user is None or not await users.by_keys(connection, [user]):
         raise RefusedError(NotFound("there is no such user", ("input", "to", "userId")))
     try:
@@ -101,7 +101,7 @@ async def _send_first(
 
 async def _try_send_first(
     connection: Connection, viewer: User, user: UUID, content: Content
-) -> tuple[UUID, Appended | Original]:
+) -> tuple[UUID, Appended | Original, bool]:
     async with connection.transaction():
-        conversation, _ = await directs.find_or_create(connection, viewer.key, user)
-        return conversation, await append(connection, viewer, conversation, content, ("input",))
+        conversation, was_created = await directs.find_or_create(connection, viewer.key, user)
+        return conversation, await append(connection, viewer, conversation, content, ("input",)), was_created

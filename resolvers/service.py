@@ -8,7 +8,10 @@ from broadcaster import Broadcast
 
 from db.feed import PostgresBackend
 from db.pool import Database, Observer
-from resolvers.stream import DatabaseLog, Hub
+from resolvers.counters import Counters
+from resolvers.log import DatabaseLog
+from resolvers.stream import Hub
+from resolvers.typing import Typing
 from resolvers.wakeups import Wakeups
 
 
@@ -17,6 +20,8 @@ class Service:
     database: Database
     wakeups: Wakeups
     hub: Hub
+    typing: Typing
+    counters: Counters
     feed: PostgresBackend
     max_body_length: int
     """Characters of a message."""
@@ -36,11 +41,13 @@ async def running(
     feed = PostgresBackend(listen_url or url)
     broadcast = Broadcast(backend=feed)
     wakeups = Wakeups(broadcast)
-    hub = Hub(DatabaseLog(database), wakeups)
+    counters = Counters()
+    hub = Hub(DatabaseLog(database), wakeups, counters)
     await broadcast.connect()
     hub.start()
+    wakeups.start()
     try:
-        yield Service(database, wakeups, hub, feed, max_body_length)
+        yield Service(database, wakeups, hub, Typing(database, wakeups), counters, feed, max_body_length)
     finally:
         await wakeups.close()
         await hub.stop()

@@ -81,7 +81,7 @@ async def start(service: Service, caller: Caller, request: StartRequest) -> Star
         except RacedError:  # by the same key; what it made can be seen now
             started, revision = await _try_start(connection, caller, request)
     if revision:
-        service.wakeups.tell(started.conversation, revision)
+        service.wakeups.tell(started.conversation, revision, has_joined=started.was_created)
     return started
 
 

@@ -1,200 +1,279 @@
-"""Events to whoever is subscribed here: read from the log, in order, nothing left out, nothing twice.
+"""Events to whoever follows a conversation in this process: read from the log once, in order, nothing left out.
 
-The hub keeps the last revision it delivered of each conversation with subscribers in this process. A wake-up, a lost
-listener and the periodic sweep all do the same: read the log after that revision. A subscription takes an event from
-the hub only when it is the next one; whatever disturbs that (a slow reader's full buffer, a revision it has not seen)
-sends it to the log, which it reads at its own pace until it has caught up.
+The hub keeps the last revision it handed on of each conversation that is followed here. A wake-up, a lost listener and
+the periodic look all do the same: read the log after that revision. A look also moves the horizon: whatever was written
+by a transaction below it has been handed on, in every conversation.
+
+Receipts and typing are no part of the log. The hub reads the receipts it was told of, so that a burst of them is one
+event with the last value, and keeps in mind who is typing.
 """
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 import structlog
 
-from db import events
-from db.pool import Database, DatabaseUnavailableError
-from db.rows import Event
-from resolvers.wakeups import Revisions
+from db.pool import DatabaseUnavailableError
+from db.rows import Event, Participant
+from resolvers.counters import Counters
+from resolvers.log import ENTRIES, Log
+from resolvers.typists import Typists
+from resolvers.wakeups import Hint, Kind
 
 _log = structlog.get_logger(__name__)
 
 SWEEP = 2.0
 """Seconds after which the hub looks for itself whether it missed something."""
 
-_BUFFER = 256  # events a subscription holds; a reader that is further behind reads the log
-_ENTRIES = 200  # of one conversation read from the log at a time
 _RETRY = 0.5  # seconds
+_PAUSE = 0.1  # seconds between two readings of receipts, which makes a burst of them one
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Listener(Protocol):
+    """Who follows conversations here. None of this may raise or take long."""
+
+    def hear(self, event: Event) -> None:
+        """The next event of a conversation, or one that is in no log."""
+
+    def miss(self, conversation: UUID) -> None:
+        """What follows in the conversation cannot be heard here: its log has a hole, or the viewer may have to leave."""
+
+    def advance(self, horizon: int) -> None:
+        """Everything below the horizon has been heard."""
+
+
+class Newcomer(Protocol):
+    """Who follows all conversations of a user."""
+
+    def join(self, conversation: UUID) -> None:
+        """The user is a member of the conversation, perhaps for a while already."""
 
 
 class _Followed:
-    """A conversation with subscribers here."""
+    """A conversation with listeners here."""
 
     def __init__(self, revision: int) -> None:
         self.delivered = revision
-        self.subscriptions: set[Subscription] = set()
-
-
-class Subscription:
-    """One reader of one conversation's events after a revision."""
-
-    def __init__(self, hub: "Hub", conversation: UUID, revision: int) -> None:
-        self._hub = hub
-        self._conversation = conversation
-        self._revision = revision  # of the last event that was buffered or handed out
-        self._buffer: deque[Event] = deque()
-        self._is_live = revision == hub.delivered(conversation)
-        self._arrived = asyncio.Event()
-
-    def offer(self, event: Event) -> None:
-        """Take an event from the hub, if it is the next one."""
-        if self._is_live and event.revision == self._revision + 1 and len(self._buffer) < _BUFFER:
-            self._buffer.append(event)
-            self._revision = event.revision
-        elif event.revision > self._revision:
-            self._is_live = False
-        self._arrived.set()
-
-    async def events(self) -> AsyncIterator[Event]:
-        """The events, one after the other, for ever."""
-        while True:
-            while self._buffer:
-                yield self._buffer.popleft()
-            if self._is_live:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            for event in await self._hub.read({self._conversation: self._revision}):
-                self._revision = event.revision
-                yield event
-            # Nothing is awaited between this comparison and the next offer, so none can slip in between.
-            self._is_live = self._revision >= self._hub.delivered(self._conversation)
-
-
-class Log(Protocol):
-    """What the hub reads."""
-
-    async def after(self, positions: dict[UUID, int], entries: int) -> list[Event]:
-        """What followed the given revision in each conversation, at most `entries` of each, in order."""
-
-    async def revisions(self, conversations: Sequence[UUID]) -> dict[UUID, int]:
-        """The newest revision of each conversation."""
-
-
-class DatabaseLog:
-    """The log in the database, read in nobody's name."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def after(self, positions: dict[UUID, int], entries: int) -> list[Event]:
-        async with self._database.system() as connection:
-            return await events.after(connection, positions, entries)
-
-    async def revisions(self, conversations: Sequence[UUID]) -> dict[UUID, int]:
-        async with self._database.system() as connection:
-            return await events.revisions(connection, conversations)
+        self.listeners: set[Listener] = set()
 
 
 class Hub:
     """Reads the log once for all the subscriptions of this process."""
 
-    def __init__(self, log: Log, wakeups: AsyncIterable[Revisions | None]) -> None:
-        self._log = log
+    def __init__(self, log: Log, wakeups: AsyncIterable[list[Hint] | None], counters: Counters) -> None:
+        self.log = log
+        self.counters = counters
+        self.horizon = 0
+        """All that transactions below it wrote has been handed on, in every conversation; 0 before the first look."""
         self._wakeups = wakeups
         self._followed: dict[UUID, _Followed] = {}
+        self._newcomers: defaultdict[UUID, set[Newcomer]] = defaultdict(set)
         self._behind: set[UUID] = set()
+        self._receipts: set[tuple[UUID, UUID]] = set()
+        self._receipts_at = 0.0
+        self._receipts_horizon = 0
+        self._typing: dict[tuple[UUID, UUID], bool] = {}
+        self._typists = Typists(self._note_typing)
+        self._is_look_due = self._is_all_suspect = True
         self._disturbed = asyncio.Event()
+        self._disturbed.set()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_stopping = False
 
     def start(self) -> None:
-        for work in (self._listen, self._sweep, self._deliver):
+        for work in (self._listen, self._sweep, self._work):
             self._tasks.append(asyncio.create_task(self._keep_up(work), name=f"hub{work.__name__}"))
 
     async def stop(self) -> None:
         self._is_stopping = True
+        self._typists.close()
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
             with suppress(asyncio.CancelledError):
                 await task
 
-    def subscribe(self, conversation: UUID, *, current: int, after: int) -> Subscription:
-        """A reader of what follows the revision `after`, where the log stands at `current` or further."""
+    def follow(self, conversation: UUID, listener: Listener, revision: int) -> None:
+        """Let the listener hear what follows in the conversation, whose log stands at `revision` or further."""
         if conversation not in self._followed:
-            self._followed[conversation] = _Followed(current)
-            # Whoever wrote since `current` was read may have told it before anybody here listened.
+            self._followed[conversation] = _Followed(revision)
+            # Whoever wrote since `revision` was read may have told it before anybody here listened.
             self._suspect([conversation])
-        subscription = Subscription(self, conversation, after)
-        self._followed[conversation].subscriptions.add(subscription)
-        return subscription
+        self._followed[conversation].listeners.add(listener)
+        self.counters.followed = len(self._followed)
 
-    def unsubscribe(self, conversation: UUID, subscription: Subscription) -> None:
-        followed = self._followed[conversation]
-        followed.subscriptions.discard(subscription)
-        if not followed.subscriptions:
+    def unfollow(self, conversation: UUID, listener: Listener) -> None:
+        followed = self._followed.get(conversation)
+        if followed is None:
+            return
+        followed.listeners.discard(listener)
+        if not followed.listeners:
             del self._followed[conversation]
+        self.counters.followed = len(self._followed)
 
     def delivered(self, conversation: UUID) -> int:
-        """The last revision of the conversation that was offered to its subscriptions."""
+        """The last revision of a followed conversation that its listeners have heard."""
         return self._followed[conversation].delivered
 
-    async def read(self, positions: dict[UUID, int]) -> list[Event]:
-        """What follows the positions in the log, at most a batch of each; waits while the database is away."""
-        while positions:
+    def expect(self, viewer: UUID, newcomer: Newcomer) -> None:
+        """Tell the newcomer of conversations that the viewer joins."""
+        self._newcomers[viewer].add(newcomer)
+
+    def forget(self, viewer: UUID, newcomer: Newcomer) -> None:
+        self._newcomers[viewer].discard(newcomer)
+        if not self._newcomers[viewer]:
+            del self._newcomers[viewer]
+
+    async def patiently(self, read: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `read` returns; waits while the database is away."""
+        while True:
             try:
-                return await self._log.after(positions, _ENTRIES)
+                return await read(*args, **kwargs)
             except DatabaseUnavailableError as error:
-                _log.warning("log_unreachable", reason=error.reason, conversations=len(positions))
+                _log.warning("log_unreachable", reason=error.reason)
                 await asyncio.sleep(_RETRY)
-        return []
 
-    async def look(self) -> None:
-        """Find out whether something was missed."""
-        if self._followed:
-            self._hear(await self._log.revisions(list(self._followed)))
-
-    def _hear(self, revisions: Revisions) -> None:
-        self._suspect(key for key, revision in revisions.items() if self._is_behind(key, revision))
+    def look(self) -> None:
+        """Find out soon whether something was missed."""
+        self._is_look_due = True
+        self._disturbed.set()
 
     async def _listen(self) -> None:
-        async for revisions in self._wakeups:
-            if revisions is None:
-                self._suspect(self._followed)
+        async for hints in self._wakeups:
+            if hints is None:
+                self.counters.resyncs += 1
+                self._is_all_suspect = True
+                self.look()
             else:
-                self._hear(revisions)
+                for hint in hints:
+                    self._hear(hint)
+
+    def _hear(self, hint: Hint) -> None:
+        match hint.kind:
+            case Kind.EVENT:
+                self._hear_event(hint)
+            case Kind.JOINED:
+                self._hear_event(hint)
+                if self._newcomers:
+                    self.look()
+            case Kind.RECEIPT if hint.conversation in self._followed:
+                self._receipts.add((hint.conversation, hint.user))
+                self._disturbed.set()
+            case Kind.TYPING | Kind.SILENT:
+                self._typists.hear(hint.conversation, hint.user, is_typing=hint.kind is Kind.TYPING)
+
+    def _hear_event(self, hint: Hint) -> None:
+        followed = self._followed.get(hint.conversation)
+        if followed is not None and followed.delivered < hint.number:
+            self._suspect([hint.conversation])
+
+    def _note_typing(self, conversation: UUID, user: UUID, is_typing: bool) -> None:
+        if conversation in self._followed:
+            self._typing[conversation, user] = is_typing
+            self._disturbed.set()
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
-            try:
-                await self.look()
-            except DatabaseUnavailableError as error:
-                _log.warning("sweep_failed", reason=error.reason)
+            self.look()
 
-    async def _deliver(self) -> None:
+    async def _work(self) -> None:
         while True:
             await self._disturbed.wait()
             self._disturbed.clear()
-            behind = {key: self._followed[key].delivered for key in self._behind if key in self._followed}
-            self._behind.clear()
+            if self._is_look_due:
+                self._is_look_due = False
+                await self._look()
+            if self._behind:
+                behind, self._behind = self._behind, set()
+                await self._read(behind)
+            if self._receipts:
+                await self._read_receipts()
+            if self._typing:
+                typing, self._typing = self._typing, {}
+                await self._tell_typing(typing)
+
+    async def _look(self) -> None:
+        """Hand on everything there is, and then move the horizon."""
+        is_all_suspect, self._is_all_suspect = self._is_all_suspect, False
+        look = await self.patiently(self.log.look, self._followed.keys(), self._newcomers.keys(), self.horizon)
+        for user, conversation in look.joined:
+            for newcomer in list(self._newcomers.get(user, ())):
+                newcomer.join(conversation)
+        await self._read(key for key, revision in look.revisions.items() if self._is_behind(key, revision))
+        if is_all_suspect:
+            await self._look_for_receipts(look.horizon)
+        self.horizon = look.horizon
+        for listener in {each for followed in self._followed.values() for each in followed.listeners}:
+            listener.advance(look.horizon)
+
+    async def _read(self, conversations: Iterable[UUID]) -> None:
+        """Hand on what follows in the conversations, up to the end of each."""
+        behind = set(conversations)
+        while behind:
+            positions = {key: self._followed[key].delivered for key in behind if key in self._followed}
+            if not positions:
+                return
             read = Counter[UUID]()
-            for event in await self.read(behind):
+            for event in await self.patiently(self.log.after, positions):
                 read[event.conversation_key] += 1
                 self._offer(event)
-            self._suspect(key for key, count in read.items() if count == _ENTRIES)
+            behind = {key for key, count in read.items() if count == ENTRIES}
 
     def _offer(self, event: Event) -> None:
         followed = self._followed.get(event.conversation_key)
         if followed is None or event.revision <= followed.delivered:
             return
+        is_next = event.revision == followed.delivered + 1
         followed.delivered = event.revision
-        for subscription in followed.subscriptions:
-            subscription.offer(event)
+        self.counters.events += 1
+        self.counters.lag = (datetime.now(UTC) - event.at).total_seconds()
+        for listener in list(followed.listeners):
+            if is_next:
+                listener.hear(event)
+            else:
+                listener.miss(event.conversation_key)
+        if event.kind == "MessageSent" and event.actor is not None:
+            self._typists.hear(event.conversation_key, event.actor.key, is_typing=False)
+
+    async def _read_receipts(self) -> None:
+        """Read the receipts we were told of; those of which we are told too soon after are read a little later."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._receipts_at:
+            loop.call_at(self._receipts_at, self._disturbed.set)
+            return
+        self._receipts_at = loop.time() + _PAUSE
+        receipts, self._receipts = self._receipts, set()
+        self._tell_receipts(await self.patiently(self.log.receipts, receipts))
+
+    async def _look_for_receipts(self, horizon: int) -> None:
+        since, self._receipts_horizon = self._receipts_horizon, horizon
+        if since and self._followed:
+            followed = list(self._followed)
+            self._tell_receipts(await self.patiently(self.log.receipts_since, followed, since))
+
+    def _tell_receipts(self, participants: Iterable[Participant]) -> None:
+        for participant in participants:
+            self._tell(receipt_changed(participant))
+
+    async def _tell_typing(self, typing: dict[tuple[UUID, UUID], bool]) -> None:
+        people = await self.patiently(self.log.people, {user for _, user in typing})
+        for (conversation, user), is_typing in typing.items():
+            self._tell(Event(conversation, "TypingChanged", datetime.now(UTC), people.get(user), is_typing=is_typing))
+
+    def _tell(self, event: Event) -> None:
+        """Hand on what is in no log."""
+        followed = self._followed.get(event.conversation_key)
+        for listener in list(followed.listeners) if followed else ():
+            listener.hear(event)
 
     async def _keep_up(self, work: Callable[[], Awaitable[None]]) -> None:
         """Whatever stops one of the hub's tasks is told and begun again, with a look at everything."""
@@ -205,7 +284,8 @@ class Hub:
                 _log.exception("hub_failed", task=work.__name__)
             if self._is_stopping:
                 return  # what failed had been cancelled, and is not begun again
-            self._suspect(self._followed)
+            self._is_all_suspect = True
+            self.look()
             await asyncio.sleep(_RETRY)
 
     def _is_behind(self, conversation: UUID, revision: int) -> bool:
@@ -216,3 +296,9 @@ class Hub:
         self._behind.update(conversations)
         if self._behind:
             self._disturbed.set()
+
+
+def receipt_changed(participant: Participant) -> Event:
+    """The event of a participant's receipts as they are."""
+    at = participant.last_read_at or datetime.now(UTC)
+    return Event(participant.conversation_key, "ReceiptChanged", at, participant.user, participant=participant)

@@ -12,9 +12,9 @@ from resolvers.service import Service
 DEFAULT_SIZE = 20
 
 
-async def by_keys(service: Service, viewer: User, keys: Sequence[UUID]) -> dict[UUID, User]:
+async def by_keys(service: Service, viewer: UUID | None, keys: Sequence[UUID]) -> dict[UUID, User]:
     """Those of the users who exist."""
-    async with service.database.viewer(viewer.key) as connection:
+    async with service.database.reading(viewer) as connection:
         return await users.by_keys(connection, keys)
 
 

@@ -1,13 +1,16 @@
-"""Telling every process that a conversation moved on, and hearing it.
+"""Telling every process that something happened, and hearing it.
 
-A wake-up says only which conversations, and up to which revision. It leaves after COMMIT (inside the transaction it would
-serialise all commits), at most one is under way per process, and what happens meanwhile rides on the next: an idle
-server adds no delay, a busy one few notifications. A lost one costs time, never an event.
+A wake-up is a hint: which conversation has a new event, somebody new in it, new receipts, or somebody typing. It leaves
+after COMMIT (inside the transaction it would serialise all commits), at most one is under way per process, and what
+happens meanwhile rides on the next: an idle server adds no delay, a busy one few notifications. A lost one costs time,
+never an event.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
+from enum import Enum
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -17,24 +20,62 @@ CHANNEL = "parley_events"
 
 _log = structlog.get_logger(__name__)
 
-_BATCH = 140  # wake-ups in a notification of less than 8,000 bytes: 32 + 1 + at most 19 + 1 bytes each
+_BATCH = 110  # hints in a notification of less than 8,000 bytes: at most 1 + 32 + 1 + 32 + 1 bytes each
 _FIRST_RETRY, _LAST_RETRY = 0.05, 1.0  # seconds
 
-Revisions = dict[UUID, int]
+
+class Kind(Enum):
+    """What a hint is about, as it is written."""
+
+    EVENT = "e"
+    JOINED = "j"  # an event by which somebody came to the conversation
+    RECEIPT = "r"
+    TYPING = "t"
+    SILENT = "s"  # no longer typing
 
 
-def encode(revisions: Iterable[tuple[UUID, int]]) -> str:
-    return " ".join(f"{conversation.hex}:{revision}" for conversation, revision in revisions)
+class Hint(NamedTuple):
+    kind: Kind
+    conversation: UUID
+    number: int
+    """The newest revision; of receipts and typing the user, whose key is a number too."""
+
+    @property
+    def user(self) -> UUID:
+        return UUID(int=self.number)
+
+    @property
+    def subject(self) -> tuple[object, ...]:
+        """Of two hints with one subject, the later one is enough."""
+        match self.kind:
+            case Kind.EVENT | Kind.JOINED:
+                return self.kind, self.conversation
+            case Kind.RECEIPT:
+                return self.kind, self.conversation, self.number
+            case Kind.TYPING | Kind.SILENT:
+                return Kind.TYPING, self.conversation, self.number
 
 
-def decode(payload: str) -> Revisions | None:
+ANYTHING = ""
+"""The wake-up that says: anything may have happened."""
+
+
+def encode(hints: Iterable[Hint]) -> str:
+    return " ".join(f"{hint.kind.value}{hint.conversation.hex}:{hint.number:x}" for hint in hints)
+
+
+def decode(payload: str) -> list[Hint] | None:
     """What a wake-up says; None where it says that anything may have happened."""
     try:
-        pairs = [entry.split(":") for entry in payload.split()]
-        return {UUID(hex=conversation): int(revision) for conversation, revision in pairs} or None
+        return [_decode(entry) for entry in payload.split()] or None
     except ValueError:
         _log.warning("wakeup_malformed", payload=payload[:100])
         return None
+
+
+def _decode(entry: str) -> Hint:
+    conversation, _, number = entry[1:].partition(":")
+    return Hint(Kind(entry[:1]), UUID(hex=conversation), int(number, 16))
 
 
 class Wakeups:
@@ -42,20 +83,31 @@ class Wakeups:
 
     def __init__(self, broadcast: Broadcast) -> None:
         self._broadcast = broadcast
-        self._pending: Revisions = {}
+        self._pending: dict[tuple[object, ...], Hint] = {}
+        self._has_news = True  # whoever served before this process may have died with something untold
         self._sender: asyncio.Task[None] | None = None
 
-    async def __aiter__(self) -> AsyncIterator[Revisions | None]:
+    async def __aiter__(self) -> AsyncIterator[list[Hint] | None]:
         """Every wake-up, our own included; None means: look at everything."""
         async with self._broadcast.subscribe(CHANNEL) as subscriber:
             while True:
                 yield decode((await subscriber.get()).message)
 
-    def tell(self, conversation: UUID, revision: int) -> None:
-        """Wake everybody who follows the conversation; returns at once."""
-        self._pending[conversation] = max(revision, self._pending.get(conversation, 0))
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send_all(), name="wakeups")
+    def start(self) -> None:
+        """Say that this process is there: everybody looks at everything."""
+        self._send()
+
+    def tell(self, conversation: UUID, revision: int, *, has_joined: bool = False) -> None:
+        """Wake whoever follows the conversation, or has just come to it; returns at once."""
+        self._tell(Hint(Kind.JOINED if has_joined else Kind.EVENT, conversation, revision))
+
+    def tell_receipt(self, conversation: UUID, user: UUID) -> None:
+        """The user's watermarks have moved."""
+        self._tell(Hint(Kind.RECEIPT, conversation, user.int))
+
+    def tell_typing(self, conversation: UUID, user: UUID, *, is_typing: bool) -> None:
+        """The user is typing, or stopped."""
+        self._tell(Hint(Kind.TYPING if is_typing else Kind.SILENT, conversation, user.int))
 
     async def close(self) -> None:
         """Give what is pending a moment to leave."""
@@ -63,16 +115,28 @@ class Wakeups:
             with suppress(TimeoutError, asyncio.CancelledError):
                 await asyncio.wait_for(self._sender, _LAST_RETRY)
 
+    def _tell(self, hint: Hint) -> None:
+        before = self._pending.get(hint.subject, hint)
+        is_older = hint.kind in {Kind.EVENT, Kind.JOINED} and hint.number < before.number
+        self._pending[hint.subject] = before if is_older else hint
+        self._send()
+
+    def _send(self) -> None:
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_all(), name="wakeups")
+
     async def _send_all(self) -> None:
         retry = _FIRST_RETRY
-        while self._pending:
-            batch = [(key, self._pending.pop(key)) for key in list(self._pending)[:_BATCH]]
+        while self._pending or self._has_news:
+            batch = [] if self._has_news else list(self._pending.values())[:_BATCH]
+            for hint in batch:
+                del self._pending[hint.subject]
             try:
                 await self._broadcast.publish(CHANNEL, encode(batch))
+                self._has_news = False
                 retry = _FIRST_RETRY
             except Exception as error:  # noqa: BLE001  (each broker fails in its own way; the batch is kept)
                 _log.warning("wakeup_failed", reason=str(error) or type(error).__name__, retry_seconds=retry)
-                for conversation, revision in batch:
-                    self._pending[conversation] = max(revision, self._pending.get(conversation, 0))
+                self._pending = {hint.subject: hint for hint in batch} | self._pending
                 await asyncio.sleep(retry)
                 retry = min(2 * retry, _LAST_RETRY)

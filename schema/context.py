@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
+from uuid import UUID
 
 import strawberry
 import structlog
@@ -23,24 +24,55 @@ V = TypeVar("V")
 
 
 class Context:
-    """Of one operation. A subscription forgets what it loaded before each event."""
+    """Of one operation, or of one event of a subscription.
 
-    def __init__(self, service: Service, caller: Caller | None, request_id: str) -> None:
+    A shared one is nobody's: its event is resolved once for many viewers, and what depends on who is asking cannot be.
+    A patient one outlasts an absence of the database: an event that failed would be lost to its stream.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        caller: Caller | None,
+        request_id: str,
+        *,
+        is_shared: bool = False,
+        is_patient: bool = False,
+    ) -> None:
         self.service = service
         self.request_id = request_id
+        self.event_cursor: str | None = None
+        """Where `viewerEvents` goes on, read before anything else of this operation."""
         self._caller = caller
+        self._is_shared = is_shared
+        self._is_patient = is_patient
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
-        self._is_patient = False
 
     @property
     def caller(self) -> Caller:
+        if self._is_shared:
+            raise RuntimeError("what is resolved for many viewers at once must not depend on one of them")
         if self._caller is None:
             raise UnauthenticatedError("send a token: Authorization: Bearer …, on a websocket in connection_init")
         return self._caller
 
     @property
+    def is_authenticated(self) -> bool:
+        return self._caller is not None
+
+    @property
     def viewer(self) -> User:
         return self.caller.user
+
+    @property
+    def viewer_key(self) -> UUID | None:
+        """In whose name rows are read; None: in nobody's, for many viewers."""
+        return None if self._is_shared else self.viewer.key
+
+    def for_event(self, *, is_shared: bool = False) -> "Context":
+        """A context for one event of this operation: nothing that was loaded for an earlier one answers for it."""
+        caller = None if is_shared else self._caller
+        return Context(self.service, caller, self.request_id, is_shared=is_shared, is_patient=True)
 
     def load(self, name: Hashable, key: K, load: Callable[[list[K]], Awaitable[list[V]]]) -> Awaitable[V]:
         """The value of `key`, loaded together with all others that are asked for under the same name."""
@@ -51,7 +83,7 @@ class Context:
         return result
 
     def begin_event(self) -> None:
-        """Nothing that was loaded for an earlier event answers for this one, which outlasts an absence of the database."""
+        """The same, for a stream that has one context for all its events."""
         self._is_patient = True
         self._loaders.clear()
 

@@ -2,13 +2,13 @@
 
 from datetime import datetime
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 from strawberry import UNSET
 
 from db import rows
-from resolvers import cursors, messages, participants
+from resolvers import cursors, events, messages, participants
 from resolvers.pages import Page
 from schema import loading
 from schema.asked import asked, message_parts, nodes
@@ -28,6 +28,12 @@ from schema.pages import (
     page_arguments,
 )
 from schema.participants import ParticipantConnection, ParticipantRole
+from schema.visibility import PER_VIEWER
+
+if TYPE_CHECKING:
+    from schema.events import ConversationEventConnection
+
+LazyEvents = Annotated["ConversationEventConnection", strawberry.lazy("schema.events")]
 
 AroundSeq = Annotated[
     int | None,
@@ -73,7 +79,8 @@ class Conversation(Node):
     kind: ConversationKind = strawberry.field(description="Between whom it is.")
     title: str | None = strawberry.field(description="What its people called it; null for DIRECT.")
     display_title: str = strawberry.field(
-        description="The title, or else the other participants' names: always something to show the viewer."
+        description="The title, or else the other participants' names: always something to show the viewer.",
+        metadata=PER_VIEWER,
     )
     context: ConversationContext | None = strawberry.field(description="What it is about in the host application.")
     created_at: datetime = strawberry.field(description="When it was started.")
@@ -83,8 +90,8 @@ class Conversation(Node):
     viewer_state: ViewerState = strawberry.field(description="The viewer's own side of it.")
 
     @strawberry.field(description="Start `conversationEvents(after:)` here: nothing since this answer is missed.")
-    def event_cursor(root: strawberry.Parent[rows.Conversation]) -> str:
-        return cursors.from_number(cursors.events(root.key), root.revision)
+    def event_cursor(root: strawberry.Parent[rows.Conversation], info: Info) -> str:
+        return cursors.from_place(cursors.events(root.key), root.revision, info.context.service.hub.horizon)
 
     @strawberry.field(
         description="Its messages, oldest first inside a page. Without arguments the newest page of 50.",
@@ -105,6 +112,22 @@ class Conversation(Node):
         if window.low <= window.high and wanted.has_any("nodes", "edges", "pageInfo"):
             found = await loading.message_window(info, window, message_parts(nodes(wanted)))
         return messages.page(root, window, found)
+
+    @strawberry.field(
+        description="Its log after a cursor, oldest first, for clients that ask now and then instead of subscribing. "
+        "The cursors are those of `conversationEvents`. 100 by default.",
+        graphql_type=LazyEvents,
+    )
+    async def events(
+        root: strawberry.Parent[rows.Conversation],
+        info: Info,
+        after: Annotated[str, strawberry.argument(description="An `eventCursor`, or the cursor of an event.")],
+        first: First = UNSET,
+    ) -> Page[rows.Event]:
+        position = events.position(root, after)
+        size = page_arguments(first).size(events.DEFAULT_SIZE)
+        found = await loading.event_page(info, position, size)
+        return events.page(root, position, found, size)
 
     @strawberry.field(
         description="Who is in it, in the order of joining. 20 by default.", graphql_type=ParticipantConnection

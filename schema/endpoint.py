@@ -62,6 +62,8 @@ class Endpoint(GraphQL[Context, None]):
             connection_init_wait_timeout=_INIT_TIMEOUT,
             max_subscriptions_per_connection=_OPERATIONS,
         )
+        self.schema: Schema = schema
+        self.documents = schema.documents
         self._running = running
         self._is_origin_allowed = is_origin_allowed
         self._max_request_bytes = max_request_bytes

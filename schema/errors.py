@@ -95,3 +95,7 @@ MarkDeliveredError = Annotated[
     NotFoundError | ValidationError,
     strawberry.union("MarkDeliveredError", description="Why nothing was marked delivered."),
 ]
+SetTypingError = Annotated[
+    NotFoundError | ValidationError,
+    strawberry.union("SetTypingError", description="Why nobody was told."),
+]

@@ -1,9 +1,9 @@
 """Limits on documents, each checked in time linear in the document, before the work that it limits."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from graphql import (
+    ASTValidationRule,
     FieldNode,
     FragmentSpreadNode,
     GraphQLError,
@@ -13,7 +13,6 @@ from graphql import (
     ValidationContext,
     ValidationRule,
 )
-from strawberry.extensions import AddValidationRules, MaxTokensLimiter, SchemaExtension
 
 from resolvers.errors import QueryTooComplexError
 
@@ -21,13 +20,12 @@ NUL = "\0"
 """What PostgreSQL cannot store in a text. (Lone surrogates, the other, are refused by both parsers, JSON's and GraphQL's.)"""
 
 
-def extensions(*, max_tokens: int, max_depth: int) -> list[Callable[[], SchemaExtension]]:
-    """One of each for every operation, as strawberry takes them.
+def rules(*, max_depth: int, max_fields: int) -> list[type[ASTValidationRule]]:
+    """What documents are checked for beside the rules of GraphQL.
 
-    Fragments may not make more fields of a document than it may have tokens, which without them it cannot have anyway.
+    Fragments need not make more fields of a document than it may have tokens, which without them it cannot have anyway.
     """
-    rules = [_size_rule(max_depth, max_tokens), StorableText]
-    return [lambda: MaxTokensLimiter(max_token_count=max_tokens), lambda: AddValidationRules(rules)]
+    return [_size_rule(max_depth, max_fields), StorableText]
 
 
 class StorableText(ValidationRule):

@@ -7,9 +7,10 @@ from db.conversations import ConversationParts
 from db.keys import MessageKey
 from db.messages import MessageParts, Window
 from db.paging import Cut
-from resolvers import conversations, messages, participants, users
+from resolvers import conversations, events, messages, participants, users
 from resolvers.errors import NotFoundError
 from resolvers.pages import Page
+from resolvers.positions import ConversationPosition
 from schema.context import Info
 
 
@@ -18,7 +19,7 @@ async def find_user(info: Info, key: UUID) -> rows.User | None:
     context = info.context
 
     async def load(keys: list[UUID]) -> list[rows.User | None]:
-        found = await users.by_keys(context.service, context.viewer, keys)
+        found = await users.by_keys(context.service, context.viewer_key, keys)
         return [found.get(each) for each in keys]
 
     return await context.load("user", key, load)
@@ -29,7 +30,7 @@ async def find_conversation(info: Info, key: UUID, parts: ConversationParts) -> 
     context = info.context
 
     async def load(keys: list[UUID]) -> list[rows.Conversation | None]:
-        found = await conversations.by_keys(context.service, context.viewer, keys, parts)
+        found = await conversations.by_keys(context.service, context.viewer_key, keys, parts)
         return [found.get(each) for each in keys]
 
     return await context.load(("conversation", parts), key, load)
@@ -48,7 +49,7 @@ async def find_message(info: Info, key: MessageKey, parts: MessageParts) -> rows
     context = info.context
 
     async def load(keys: list[MessageKey]) -> list[rows.Message | None]:
-        return await messages.by_keys(context.service, context.viewer, keys, parts)
+        return await messages.by_keys(context.service, context.viewer_key, keys, parts)
 
     return await context.load(("message", parts), key, load)
 
@@ -58,7 +59,7 @@ async def message_window(info: Info, window: Window, parts: MessageParts) -> lis
     context = info.context
 
     async def load(windows: list[Window]) -> list[list[rows.Message]]:
-        return await messages.windows(context.service, context.viewer, windows, parts)
+        return await messages.windows(context.service, context.viewer_key, windows, parts)
 
     return await context.load(("messages", parts), window, load)
 
@@ -68,9 +69,34 @@ async def participant_page(info: Info, key: UUID, cut: Cut) -> Page[rows.Partici
     context = info.context
 
     async def load(keys: list[UUID]) -> list[Page[rows.Participant] | None]:
-        return await participants.pages(context.service, context.viewer, keys, cut)
+        return await participants.pages(context.service, context.viewer_key, keys, cut)
 
     page = await context.load(("participants", cut), key, load)
     if page is None:
         raise NotFoundError("you are no longer a participant of this conversation")
     return page
+
+
+async def find_participant(info: Info, conversation: UUID, user: UUID) -> rows.Participant | None:
+    """The user's part in the conversation, None where there is none that the viewer may see."""
+    context = info.context
+
+    async def load(keys: list[tuple[UUID, UUID]]) -> list[rows.Participant | None]:
+        return await participants.by_keys(context.service, context.viewer_key, keys)
+
+    return await context.load("participant", (conversation, user), load)
+
+
+async def event_page(info: Info, after: ConversationPosition, size: int) -> list[rows.Event]:
+    """What follows a position in the log; those of all conversations on a page are one statement."""
+    context = info.context
+
+    async def load(keys: list[tuple[UUID, int]]) -> list[list[rows.Event]]:
+        found: dict[tuple[UUID, int], list[rows.Event]] = {}
+        while rest := [key for key in keys if key not in found]:
+            places = dict(rest)  # a statement takes one place of each conversation
+            read = await events.after(context.service, context.viewer_key, places, size)
+            found |= {place: read[place[0]] for place in places.items()}
+        return [found[key] for key in keys]
+
+    return await context.load(("events", size), (after.conversation, after.revision), load)

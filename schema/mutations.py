@@ -125,6 +125,15 @@ class MarkDeliveredInput:
     up_to_seq: int | None = strawberry.field(default=UNSET, description=_UP_TO)
 
 
+@strawberry.input(description="Who is typing where: the viewer, here.")
+class SetTypingInput:
+    conversation_id: strawberry.ID = strawberry.field(description="Where.")
+    is_typing: bool = strawberry.field(
+        default=True,
+        description="Say so again at least every ten seconds; false when they stop. Sending a message ends it too.",
+    )
+
+
 _INPUT = strawberry.argument(description="What to do.")
 
 
@@ -198,6 +207,23 @@ class Mutation:
     async def mark_all_read(self, info: Info) -> Outcome:
         context = info.context
         return Outcome(conversation_count=await receipts.mark_all_read(context.service, context.viewer))
+
+    @strawberry.mutation(
+        description="Tell the others that the viewer is typing, or stopped. Not stored; the same again within three "
+        "seconds goes no further.",
+        graphql_type=payloads.SetTypingPayload,
+    )
+    async def set_typing(
+        self,
+        info: Info,
+        input: Annotated[SetTypingInput, _INPUT],  # noqa: A002  (the contract's name)
+    ) -> Outcome:
+        context, conversation = info.context, parse_conversation_id(input.conversation_id)
+        try:
+            await context.service.typing.tell(context.viewer, conversation, is_typing=input.is_typing)
+        except RefusedError as refusal:
+            return Outcome(errors=refusal.errors)
+        return Outcome(conversation)
 
 
 async def _mark(info: Info, conversation_id: str, up_to_seq: int | None, *, is_read: bool) -> Outcome:

@@ -17,6 +17,7 @@ from schema.errors import (
     MarkDeliveredError,
     MarkReadError,
     SendMessageError,
+    SetTypingError,
     StartConversationError,
     UserError,
 )
@@ -89,6 +90,14 @@ class MarkDeliveredPayload:
         description=_CONVERSATION, resolver=_conversation, graphql_type=Conversation | None
     )
     errors: list[MarkDeliveredError] = strawberry.field(description=_ERRORS)
+
+
+@strawberry.type(description="A conversation in which the viewer types, or stopped.")
+class SetTypingPayload:
+    conversation: Conversation | None = strawberry.field(
+        description=_CONVERSATION, resolver=_conversation, graphql_type=Conversation | None
+    )
+    errors: list[SetTypingError] = strawberry.field(description=_ERRORS)
 
 
 @strawberry.type(description="What marking everything read came to.")

@@ -61,7 +61,7 @@ class Query:
         unread = (0, 0)
         if asked(info).has_any("unreadCount", "unreadConversationCount"):
             unread = await conversations.unread(info.context.service, viewer)
-        return ViewerRow(viewer, *unread)
+        return ViewerRow(viewer, *unread, event_cursor=info.context.event_cursor or "")
 
     @strawberry.field(
         description="Anything by its id; null where there is none or the viewer may not see it.",

@@ -1,13 +1,12 @@
 """The schema: what clients may ask, and how its errors reach them."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, TypeVar
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.extensions import MaxTokensLimiter
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionContext, ExecutionResult
@@ -15,17 +14,21 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from resolvers.errors import BadUserInputError
+from resolvers.reader import Reader
 from schema import events, limits
 from schema.context import Context
+from schema.documents import Document, Documents, Prepared
+from schema.fanout import Fanout
 from schema.faults import present
+from schema.marking import Marking
 from schema.mutations import Mutation
+from schema.outbox import Outbox
 from schema.queries import Query
 from schema.scalars import DateTime
 from schema.subscriptions import Subscription
 
 ResultT = TypeVar("ResultT", bound=ExecutionResult)
 
-_DOCUMENTS = 512  # parsed and validated ones that are kept
 _STREAMED = {OperationType.SUBSCRIPTION}
 _STREAM = (
     "a subscription is a stream of answers: ask for it over a websocket (graphql-transport-ws), "
@@ -33,18 +36,13 @@ _STREAM = (
 )
 
 
-class Parser(ParserCache):
-    """Strawberry's, for streams too: there a cache that raises ends the whole stream, strawberry's own parsing does not."""
-
-    def on_parse(self) -> Iterator[None]:
-        with suppress(GraphQLError):  # it is parsed again, and told
-            context = self.execution_context
-            context.graphql_document = self.cached_parse_document(context.query, **context.parse_options)
-        yield
-
-
 class Schema(strawberry.Schema):
     """Strawberry's, with the two things that hold for every transport: no NUL comes in, no raw error goes out."""
+
+    documents: Documents
+    """Parsed and validated, for every transport."""
+    fanout: Fanout
+    """Subscriptions that share their executions."""
 
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:  # noqa: ANN401  (strawberry's signature)
         context: Context = kwargs["context_value"]
@@ -57,6 +55,21 @@ class Schema(strawberry.Schema):
             if error.operation_type is not OperationType.SUBSCRIPTION:
                 raise
             raise BadUserInputError(_STREAM) from error
+
+    async def subscribe_to(
+        self,
+        document: Document,
+        operation_name: str | None,
+        variables: dict[str, Any] | None,
+        context: Context,
+        outbox: Outbox,
+        id_: str,
+    ) -> Reader | list[GraphQLError]:
+        """Who is to bring the events of a (valid) subscription to the outbox, as operation `id_`; or why it cannot begin."""
+        if limits.holds_nul(variables):
+            return present(_refused_variables().errors or [], context.request_id)
+        begun = await self.fanout.subscribe(document, operation_name, variables, context, outbox, id_)
+        return present(begun, context.request_id) if isinstance(begun, list) else begun
 
     async def stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:  # type: ignore[override]  # noqa: ANN401
         context: Context = kwargs["context_value"]
@@ -89,18 +102,23 @@ def _refused_variables() -> PreExecutionError:
 
 def build(*, max_tokens: int = 4_000, max_depth: int = 20) -> Schema:
     """The schema, with limits on the documents it takes."""
-    return Schema(
+    built = Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[events.ConversationStarted, events.MessageSent],
+        types=events.TYPES,
         config=StrawberryConfig(scalar_map={datetime: DateTime}),
         extensions=[
-            lambda: Parser(maxsize=_DOCUMENTS),
-            lambda: ValidationCache(maxsize=_DOCUMENTS),
-            *limits.extensions(max_tokens=max_tokens, max_depth=max_depth),
+            lambda: MaxTokensLimiter(max_token_count=max_tokens),
+            lambda: Prepared(built.documents),
+            Marking,
         ],
     )
+    raw = built._schema  # noqa: SLF001  (strawberry 0.341 has no other way to the graphql-core schema)
+    rules = limits.rules(max_depth=max_depth, max_fields=max_tokens)
+    built.documents = Documents(raw, max_tokens=max_tokens, rules=rules)
+    built.fanout = Fanout(raw, built.execution_context_class)
+    return built
 
 
 def sdl_of(schema: Schema) -> str:

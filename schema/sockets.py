@@ -8,17 +8,21 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationType
+from starlette.websockets import WebSocketDisconnect
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 
+from db.pool import DatabaseUnavailableError
 from resolvers.errors import RequestError, UnauthenticatedError, UnavailableError
 from resolvers.identity import Caller
 from resolvers.tokens.bearer import token_from_params
 from resolvers.tokens.errors import ExpiredTokenError, InvalidTokenError
 from schema.context import Context
+from schema.documents import Document
 from schema.faults import present
+from schema.outbox import Outbox
 
 if TYPE_CHECKING:
     from schema.endpoint import Endpoint
@@ -34,13 +38,24 @@ class SocketAdapter(ASGIWebSocketAdapter):
     async def close(self, code: int, reason: str) -> None:
         await super().close(code, reason.encode()[:_LONGEST_REASON].decode(errors="ignore"))
 
+    async def send_text(self, text: str) -> None:
+        try:
+            await self.ws.send_text(text)
+        except WebSocketDisconnect as error:
+            raise WebSocketDisconnected from error
+
 
 class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     """One socket. Every operation on it has a context of its own, so that nothing loaded for one answers another."""
 
     view: "Endpoint"
-    _caller: Caller | None = None
-    _expiry: asyncio.Task[None] | None = None
+    websocket: SocketAdapter
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  (strawberry's signature)
+        super().__init__(*args, **kwargs)
+        self._caller: Caller | None = None
+        self._expiry: asyncio.Task[None] | None = None
+        self._outbox = Outbox(self.websocket.send_text)
 
     @property
     def context(self) -> Context:
@@ -76,6 +91,34 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
             return
         await super().handle_subscribe(message)
 
+    async def run_operation(self, operation: Operation[Context, None]) -> None:
+        """Queries and mutations are strawberry's to run; subscriptions share their executions."""
+        document = self.view.documents.get(operation.query)
+        selected = document.operation(operation.operation_name)
+        with suppress(WebSocketDisconnected):
+            if selected is None or selected.operation is not OperationType.SUBSCRIPTION:
+                await super().run_operation(operation)
+            else:
+                await self._follow(operation, document)
+
+    async def _follow(self, operation: Operation[Context, None], document: Document) -> None:
+        context = self.context
+        try:
+            begun = await self.view.schema.subscribe_to(
+                document, operation.operation_name, operation.variables, context, self._outbox, operation.id
+            )
+            if not isinstance(begun, list):
+                await begun.run()
+        except (RequestError, DatabaseUnavailableError) as error:
+            begun = present([GraphQLError(str(error), original_error=error)], context.request_id)
+        if isinstance(begun, list):
+            await operation.send_initial_errors(begun)
+        else:
+            await operation.send_operation_message({"id": operation.id, "type": "complete"})
+
+    async def send_message(self, message: Any) -> None:  # noqa: ANN401  (any of the protocol's messages)
+        await self._outbox.send(self.view.encode_json(message))
+
     async def handle_invalid_message(self, error_message: str) -> None:
         await self.close(_BAD_REQUEST, error_message)
 
@@ -87,6 +130,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         if self._expiry:
             self._expiry.cancel()
         await super().shutdown()
+        await self._outbox.close()
 
     @staticmethod
     def _get_pre_execution_close_reason(_error: GraphQLError) -> str | None:

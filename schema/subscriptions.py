@@ -1,18 +1,23 @@
 """Everything that can be followed."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
 
-from db import rows
 from db.keys import parse_conversation_id
 from resolvers import following
-from schema.context import Context, Info
+from schema.context import Info
 from schema.events import ConversationEvent
+from schema.following import Following
 from schema.pages import given
+
+After = Annotated[
+    str | None,
+    strawberry.argument(
+        description="An `eventCursor`, or the cursor of the last event that was received: first what was missed."
+    ),
+]
 
 
 @strawberry.type(description="Everything that can be followed.")
@@ -26,23 +31,17 @@ class Subscription:
         self,
         info: Info,
         conversation_id: Annotated[strawberry.ID, strawberry.argument(description="The conversation.")],
-        after: Annotated[
-            str | None,
-            strawberry.argument(description="An `eventCursor`, or the cursor of the last event that was received."),
-        ] = UNSET,
-    ) -> AsyncGenerator[rows.Event, None]:
+        after: After = UNSET,
+    ) -> Any:  # noqa: ANN401  (strawberry knows async generators only)
         context = info.context
-        events = await following.events(
-            context.service, context.viewer, parse_conversation_id(conversation_id), given(after)
-        )
-        return _with_fresh_loaders(context, events)
+        key = parse_conversation_id(conversation_id)
+        return Following(context, await following.conversation(context.service, context.viewer, key, given(after)))
 
-
-async def _with_fresh_loaders(
-    context: Context, events: AsyncGenerator[rows.Event, None]
-) -> AsyncGenerator[rows.Event, None]:
-    """Nothing that was loaded for an earlier event answers for a later one."""
-    async with aclosing(events):
-        async for event in events:
-            context.begin_event()
-            yield event
+    @strawberry.subscription(
+        description="Everything that happens in any of the viewer's conversations, those joined later included: one "
+        "subscription for a whole application. With `after`: first what was missed, in order per conversation.",
+        graphql_type=ConversationEvent,
+    )
+    async def viewer_events(self, info: Info, after: After = UNSET) -> Any:  # noqa: ANN401
+        context = info.context
+        return Following(context, await following.viewer_events(context.service, context.viewer, given(after)))

@@ -13,6 +13,7 @@ class ViewerRow:
     user: rows.User
     unread_count: int
     unread_conversation_count: int
+    event_cursor: str
 
 
 @strawberry.type(description="Who is asking, over all conversations.")
@@ -21,4 +22,7 @@ class Viewer:
     unread_count: int = strawberry.field(description="Unread messages over all conversations that are not muted.")
     unread_conversation_count: int = strawberry.field(
         description="Conversations with unread messages, but for muted ones."
+    )
+    event_cursor: str = strawberry.field(
+        description="Start `viewerEvents(after:)` here: nothing between this answer and the stream is missed."
     )

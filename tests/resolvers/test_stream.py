@@ -1,9 +1,8 @@
-"""The hub over a log in memory: whatever becomes of wake-ups, every subscription gets exactly the log."""
+"""The hub and its readers over a log in memory: whatever becomes of wake-ups, every reader gets exactly the log."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import UUID
 
@@ -11,156 +10,249 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.pool import DatabaseUnavailableError
 from db.rows import Event
-from resolvers import stream
-from resolvers.stream import Hub, Subscription
-from resolvers.wakeups import Revisions
+from resolvers import log, reader, stream
+from resolvers.counters import Counters
+from resolvers.following import ConversationSource, ViewerSource
+from resolvers.positions import ConversationPosition, ViewerPosition
+from resolvers.reader import Audience, Reader, Source
+from resolvers.stream import Hub
+from resolvers.wakeups import Hint, Kind
+from tests.resolvers.memory import VIEWER, MemoryLog, Wire
 
 CONVERSATIONS = [UUID(int=number) for number in range(1, 4)]
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATER = [UUID(int=number) for number in range(11, 14)]
+"""Conversations that the viewer joins, if at all, while the readers run."""
 
 
-@dataclass
-class Memory:
-    """A log that can be away."""
+class Taker:
+    """A sink that takes events when it is told to."""
 
-    entries: dict[UUID, list[Event]] = field(default_factory=lambda: {key: [] for key in CONVERSATIONS})
-    is_away: bool = False
-
-    def append(self, conversation: UUID) -> int:
-        revision = len(self.entries[conversation]) + 1
-        self.entries[conversation].append(Event(conversation, revision, "MessageSent", EPOCH, None, None))
-        return revision
-
-    async def after(self, positions: dict[UUID, int], entries: int) -> list[Event]:
-        await self._reached()
-        found = [event for key, after in positions.items() for event in self.entries[key][after : after + entries]]
-        await asyncio.sleep(0)  # what is appended now is not in the answer
-        return found
-
-    async def revisions(self, conversations: Sequence[UUID]) -> dict[UUID, int]:
-        await self._reached()
-        return {key: len(self.entries[key]) for key in conversations}
-
-    async def _reached(self) -> None:
-        await asyncio.sleep(0)
-        if self.is_away:
-            raise DatabaseUnavailableError("away")
-
-
-@dataclass
-class Wire:
-    """Wake-ups that arrive when and as often as the test says."""
-
-    arriving: asyncio.Queue[Revisions | None] = field(default_factory=asyncio.Queue)
-
-    async def __aiter__(self) -> AsyncIterator[Revisions | None]:
-        while True:
-            yield await self.arriving.get()
-
-
-class Reader:
-    """A subscriber that takes events when it is told to."""
-
-    def __init__(self, hub: Hub, conversation: UUID, current: int, after: int) -> None:
-        self.conversation = conversation
-        self.after = after
-        self.received: list[int] = []
+    def __init__(self, position: ConversationPosition | ViewerPosition) -> None:
+        self.taken: list[Event] = []
+        self.cursor = position.cursor
+        self._position = position
         self.progress = asyncio.Event()
-        self._may_take = asyncio.Semaphore(0)
-        self._subscription = hub.subscribe(conversation, current=current, after=after)
-        self._hub = hub
-        self.task = asyncio.create_task(self._read(self._subscription))
+        self._may_take = 0
+        self._room = asyncio.Event()
 
-    async def _read(self, subscription: Subscription) -> None:
-        async for event in subscription.events():
-            assert event.conversation_key == self.conversation
-            await self._may_take.acquire()
-            self.received.append(event.revision)
-            self.progress.set()
+    @property
+    def has_room(self) -> bool:
+        return self._may_take > 0
 
-    def take(self, count: int) -> None:
-        for _ in range(count):
-            self._may_take.release()
+    def push(self, event: Event) -> None:
+        self._may_take -= 1
+        self.taken.append(event)
+        self.cursor = self._position.cursor
+        self.progress.set()
 
-    async def leave(self) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-        self._hub.unsubscribe(self.conversation, self._subscription)
+    async def send(self, event: Event) -> None:
+        while not self.has_room:
+            self._room.clear()
+            await self._room.wait()
+        self.push(event)
+
+    def allow(self, count: int) -> None:
+        self._may_take += count
+        self._room.set()
+
+
+class Subscriber:
+    """Somebody who follows, is cut off, and goes on with the last cursor; what they received in all their lives."""
+
+    def __init__(self, world: "World", conversation: UUID | None) -> None:
+        self.conversation = conversation
+        self.received: defaultdict[UUID, list[int]] = defaultdict(list)
+        self.kinds: list[str] = []
+        self.start: dict[UUID, int] = {}
+        self._world = world
+        self._audience = Audience(world.hub)
+        self.sink: Taker
+        self.task: asyncio.Task[None] | None = None
+
+    async def begin(self, back: int) -> None:
+        """Without a cursor, or (of one conversation) with one so far back."""
+        if self.conversation is not None:
+            newest = self._world.log.newest(self.conversation)
+            self.start = {self.conversation: max(0, newest - back)}
+            position = ConversationPosition(self.conversation, self.start[self.conversation], self._world.hub.horizon)
+            self._run(self._source(position, is_resumed=back > 0, current={self.conversation: newest}))
+        else:
+            standing = await self._world.log.standing(VIEWER.key)
+            current = {key: revision for key, (revision, _) in standing.newest.items()}
+            self.start = dict(current)
+            self._run(self._source(ViewerPosition.at(VIEWER.key, standing), is_resumed=False, current=current))
+
+    async def cut_off(self) -> None:
+        """The connection is lost; what was sent was received."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+            self.task = None
+        self.note()
+
+    async def come_back(self) -> None:
+        """With the cursor of the last event that was received, as the client has it."""
+        if self.conversation is not None:
+            position = ConversationPosition.of(self.conversation, self.sink.cursor)
+            self._run(self._source(position, is_resumed=True, current={self.conversation: position.revision}))
+        else:
+            current = {key: self._world.log.newest(key) for key in self._world.log.members}
+            self._run(self._source(ViewerPosition.of(VIEWER.key, self.sink.cursor), is_resumed=True, current=current))
+
+    def note(self) -> None:
+        """Take account of what was received."""
+        for event in self.sink.taken:
+            self.kinds.append(event.kind)
+            if event.revision:
+                self.received[event.conversation_key].append(event.revision)
+        self.sink.taken.clear()
+
+    def _source(
+        self, position: ConversationPosition | ViewerPosition, *, is_resumed: bool, current: dict[UUID, int]
+    ) -> Source:
+        if isinstance(position, ConversationPosition):
+            revision = current[position.conversation]
+            return ConversationSource(self._world.hub, VIEWER, position, is_resumed=is_resumed, revision=revision)
+        return ViewerSource(self._world.hub, VIEWER, position, is_resumed=is_resumed, revisions=dict(current))
+
+    def _run(self, source: Source) -> None:
+        self.sink = Taker(source.position)
+        self.task = asyncio.create_task(Reader(self._world.hub, source, self._audience, self.sink).run())
 
 
 class World:
     def __init__(self) -> None:
-        self.log = Memory()
+        self.log = MemoryLog()
+        for key in CONVERSATIONS:
+            self.log.join(key)
         self.wire = Wire()
-        self.hub = Hub(self.log, self.wire)
-        self.readers: list[Reader] = []
-        self.told: list[Revisions] = []
+        self.counters = Counters()
+        self.hub = Hub(self.log, self.wire, self.counters)
+        self.subscribers: list[Subscriber] = []
+        self.told: list[Hint] = []
 
-    def write(self, conversation: UUID, count: int) -> None:
+    def commit(self, conversation: UUID, count: int) -> None:
         """Events whose wake-ups are under way, and may be lost."""
-        for _ in range(count):
-            self.told.append({conversation: self.log.append(conversation)})
+        if conversation in self.log.entries:
+            for _ in range(count):
+                self.told.append(Hint(Kind.EVENT, conversation, self.log.commit(conversation)))
+
+    def join(self, conversation: UUID) -> None:
+        if conversation not in self.log.members:
+            self.told.append(Hint(Kind.JOINED, conversation, self.log.join(conversation)))
 
     def deliver(self, which: int) -> None:
         """One of the wake-ups that are under way arrives; it may arrive again."""
         if self.told:
-            self.wire.arriving.put_nowait(self.told[which % len(self.told)])
+            self.wire.arriving.put_nowait([self.told[which % len(self.told)]])
 
-    def subscribe(self, conversation: UUID, back: int) -> None:
-        current = len(self.log.entries[conversation])
-        self.readers.append(Reader(self.hub, conversation, current, max(0, current - back)))
-
-    async def leave(self, which: int) -> None:
-        if self.readers:
-            await self.readers.pop(which % len(self.readers)).leave()
+    async def subscribe(self, conversation: UUID | None, back: int = 0) -> Subscriber:
+        subscriber = Subscriber(self, conversation)
+        await subscriber.begin(back)
+        self.subscribers.append(subscriber)
+        return subscriber
 
     async def settle(self) -> None:
         """The sweep's look, and time for everything to be read."""
         self.log.is_away = False
-        await self.hub.look()
-        for reader in self.readers:
-            reader.take(10_000)
+        self.wire.arriving.put_nowait(None)
+        for subscriber in self.subscribers:
+            if subscriber.task is None:
+                await subscriber.come_back()
+            subscriber.sink.allow(10_000)
             async with asyncio.timeout(5):
-                while len(reader.received) < len(self.log.entries[reader.conversation]) - reader.after:
-                    reader.progress.clear()
-                    await reader.progress.wait()
+                while not self.has_all(subscriber):
+                    subscriber.sink.progress.clear()
+                    await subscriber.sink.progress.wait()
+
+    def has_all(self, subscriber: Subscriber) -> bool:
+        subscriber.note()
+        return all(
+            len(subscriber.received[key]) >= end - subscriber.start.get(key, 0) for key, end in self.ends(subscriber)
+        )
+
+    def ends(self, subscriber: Subscriber) -> list[tuple[UUID, int]]:
+        keys = [subscriber.conversation] if subscriber.conversation else self.log.members
+        return [(key, self.log.newest(key)) for key in keys]
 
 
-conversations = st.sampled_from(CONVERSATIONS)
+async def _commit(world: World, conversation: UUID, count: int) -> None:
+    world.commit(conversation, count)
+
+
+async def _begin(world: World) -> None:
+    world.log.begin()
+
+
+async def _join(world: World, conversation: UUID) -> None:
+    world.join(conversation)
+
+
+async def _deliver(world: World, which: int) -> None:
+    world.deliver(which)
+
+
+async def _resync(world: World) -> None:
+    world.wire.arriving.put_nowait(None)
+
+
+async def _subscribe(world: World, conversation: UUID | None, back: int) -> None:
+    if not world.log.is_away:
+        await world.subscribe(conversation, back)
+
+
+async def _away(world: World, is_away: bool) -> None:
+    world.log.is_away = is_away
+
+
+async def _pass(_world: World, turns: int) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+async def _cut_off(subscriber: Subscriber) -> None:
+    await subscriber.cut_off()
+
+
+async def _come_back(subscriber: Subscriber) -> None:
+    if subscriber.task is None:
+        await subscriber.come_back()
+
+
+async def _take(subscriber: Subscriber, count: int) -> None:
+    subscriber.sink.allow(count)
+
+
 small = st.integers(0, 12)
+WORLD: dict[Callable[..., Coroutine[Any, Any, None]], tuple[st.SearchStrategy[Any], ...]] = {
+    _commit: (st.sampled_from([*CONVERSATIONS, *LATER]), small),
+    _begin: (),
+    _join: (st.sampled_from(LATER),),
+    _deliver: (small,),
+    _resync: (),
+    _subscribe: (st.sampled_from([None, None, *CONVERSATIONS]), small),
+    _away: (st.booleans(),),
+    _pass: (st.integers(1, 8),),
+}
+BLOWS: dict[Callable[..., Coroutine[Any, Any, None]], tuple[st.SearchStrategy[Any], ...]] = {
+    _cut_off: (),
+    _come_back: (),
+    _take: (small,),
+}
 steps = st.one_of(
-    st.tuples(st.just("write"), conversations, small),
-    st.tuples(st.just("deliver"), small),
-    st.tuples(st.just("resync")),
-    st.tuples(st.just("subscribe"), conversations, small),
-    st.tuples(st.just("leave"), small),
-    st.tuples(st.just("take"), small, small),
-    st.tuples(st.just("away"), st.booleans()),
-    st.tuples(st.just("yield"), st.integers(1, 5)),
+    *(st.tuples(st.just(step), *arguments) for step, arguments in WORLD.items()),
+    *(st.tuples(st.just(blow), small, *arguments) for blow, arguments in BLOWS.items()),
 )
 
 
-async def _step(world: World, name: str, *arguments: Any) -> None:
-    match name:
-        case "write":
-            world.write(*arguments)
-        case "deliver":
-            world.deliver(*arguments)
-        case "resync":
-            world.wire.arriving.put_nowait(None)
-        case "subscribe":
-            world.subscribe(*arguments)
-        case "leave":
-            await world.leave(*arguments)
-        case "take" if world.readers:
-            world.readers[arguments[0] % len(world.readers)].take(arguments[1])
-        case "away":
-            world.log.is_away = arguments[0]
-        case "yield":
-            for _ in range(arguments[0]):
-                await asyncio.sleep(0)
+async def _step(world: World, step: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+    """Something the world does, or something that befalls one of its subscribers."""
+    if step in WORLD:
+        await step(world, *arguments)
+    elif world.subscribers:
+        which, *rest = arguments
+        await step(world.subscribers[which % len(world.subscribers)], *rest)
 
 
 def _run(scenario: Callable[[World], Coroutine[Any, Any, None]]) -> None:
@@ -170,8 +262,8 @@ def _run(scenario: Callable[[World], Coroutine[Any, Any, None]]) -> None:
         try:
             await scenario(world)
         finally:
-            while world.readers:
-                await world.leave(0)
+            for subscriber in world.subscribers:
+                await subscriber.cut_off()
             await world.hub.stop()
 
     asyncio.run(run())
@@ -180,47 +272,81 @@ def _run(scenario: Callable[[World], Coroutine[Any, Any, None]]) -> None:
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buffers and batches so small that a few events overflow them; a sweep only where the test looks itself."""
-    monkeypatch.setattr(stream, "_BUFFER", 3)
-    monkeypatch.setattr(stream, "_ENTRIES", 4)
+    monkeypatch.setattr(reader, "_KEPT", 3)
+    for module in (log, stream):
+        monkeypatch.setattr(module, "ENTRIES", 4)
+    monkeypatch.setattr("resolvers.following.ENTRIES", 4)
     monkeypatch.setattr(stream, "_RETRY", 0)
     monkeypatch.setattr(stream, "SWEEP", 3600)
 
 
-@settings(deadline=None, max_examples=300)
-@given(st.lists(steps, max_size=40))
+@settings(deadline=None, max_examples=1000)
+@given(st.lists(steps, max_size=50))
 def test_every_interleaving_delivers_exactly_the_log(script: list[tuple[Any, ...]]) -> None:
-    """Writes, wake-ups lost, repeated and out of order, resyncs, slow readers, joins at any cursor, outages."""
+    """Transactions out of order; wake-ups lost, repeated, late; slow readers; connections lost; joins; outages."""
 
     async def scenario(world: World) -> None:
         for step in script:
             await _step(world, *step)
         await world.settle()
-        for reader in world.readers:
-            end = len(world.log.entries[reader.conversation])
-            assert reader.received == list(range(reader.after + 1, end + 1))
+        for subscriber in world.subscribers:
+            for key, end in world.ends(subscriber):
+                assert subscriber.received[key] == list(range(subscriber.start.get(key, 0) + 1, end + 1))
 
     _run(scenario)
 
 
-def test_a_live_reader_costs_no_log_reading_of_its_own() -> None:
-    """Two hundred readers that are up to date are served by one reading of the log."""
+def test_readers_that_are_up_to_date_share_one_reading() -> None:
+    """Two hundred of them are served by one reading of the log."""
 
     async def scenario(world: World) -> None:
         for _ in range(200):
-            world.subscribe(CONVERSATIONS[0], 0)
-        world.write(CONVERSATIONS[0], 1)
+            (await world.subscribe(CONVERSATIONS[0])).sink.allow(10)
+        world.commit(CONVERSATIONS[0], 1)
         await world.settle()
-        read: list[dict[UUID, int]] = []
-        original = world.log.after
-
-        async def after(positions: dict[UUID, int], entries: int) -> list[Event]:
-            read.append(dict(positions))
-            return await original(positions, entries)
-
-        world.log.after = after  # type: ignore[method-assign]
-        world.write(CONVERSATIONS[0], 1)
+        world.log.readings = 0
+        world.commit(CONVERSATIONS[0], 1)
         await world.settle()
-        assert read == [{CONVERSATIONS[0]: 1}]
-        assert {tuple(reader.received) for reader in world.readers} == {(1, 2)}
+        assert world.log.readings == 1
+        assert {tuple(subscriber.received[CONVERSATIONS[0]]) for subscriber in world.subscribers} == {(2, 3)}
+
+    _run(scenario)
+
+
+def test_who_has_to_leave_is_told_and_hears_nothing_more() -> None:
+    """The conversation's stream ends with AccessRevoked; that of the viewer goes on with the other conversations."""
+
+    async def scenario(world: World) -> None:
+        one, everything = await world.subscribe(CONVERSATIONS[0]), await world.subscribe(None)
+        for subscriber in world.subscribers:
+            subscriber.sink.allow(100)
+        world.told.append(Hint(Kind.EVENT, CONVERSATIONS[0], world.log.leave(CONVERSATIONS[0])))
+        world.deliver(0)
+        assert one.task
+        await asyncio.wait_for(one.task, 5)
+        world.commit(CONVERSATIONS[0], 2)
+        world.commit(CONVERSATIONS[1], 1)
+        world.subscribers.remove(one)
+        await world.settle()
+        one.note()
+        assert one.kinds == ["AccessRevoked"]
+        assert sorted(everything.kinds) == ["AccessRevoked", "MessageSent"]
+        assert everything.received == {CONVERSATIONS[1]: [2], CONVERSATIONS[2]: []}
+
+    _run(scenario)
+
+
+def test_a_log_that_does_not_reach_back_is_said() -> None:
+    """A stream of one conversation begins with ResyncRequired, and ends with it."""
+
+    async def scenario(world: World) -> None:
+        world.commit(CONVERSATIONS[0], 5)
+        world.log.trimmed[CONVERSATIONS[0]] = 4
+        subscriber = await world.subscribe(CONVERSATIONS[0], back=4)
+        subscriber.sink.allow(100)
+        assert subscriber.task
+        await asyncio.wait_for(subscriber.task, 5)
+        subscriber.note()
+        assert subscriber.kinds == ["ResyncRequired"]
 
     _run(scenario)

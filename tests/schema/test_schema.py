@@ -25,7 +25,7 @@ type Query {
   users(query: String, first: Int, after: String): UserConnection!
 }
 
-type Viewer { user: User! unreadCount: Int! unreadConversationCount: Int! }
+type Viewer { user: User! unreadCount: Int! unreadConversationCount: Int! eventCursor: String! }
 
 input ConversationFilter {
   kind: ConversationKind
@@ -52,6 +52,8 @@ type Conversation implements Node {
   messages(first: Int, after: String, last: Int, before: String, aroundSeq: Int): MessageConnection!
   lastMessage: Message
   messageCount: Int!
+  events(after: String!, first: Int): ConversationEventConnection!
+  eventCursor: String!
   viewerState: ViewerState!
 }
 
@@ -138,6 +140,7 @@ type Mutation {
   markRead(input: MarkReadInput!): MarkReadPayload!
   markAllRead: MarkAllReadPayload!
   markDelivered(input: MarkDeliveredInput!): MarkDeliveredPayload!
+  setTyping(input: SetTypingInput!): SetTypingPayload!
 }
 
 input StartConversationInput {
@@ -165,7 +168,14 @@ type MarkReadPayload { conversation: Conversation errors: [MarkReadError!]! }
 type MarkDeliveredPayload { conversation: Conversation errors: [MarkDeliveredError!]! }
 type MarkAllReadPayload { conversationCount: Int! }
 
-type Subscription { conversationEvents(conversationId: ID!, after: String): ConversationEvent! }
+input SetTypingInput { conversationId: ID! isTyping: Boolean! = true }
+type SetTypingPayload { conversation: Conversation errors: [SetTypingError!]! }
+union SetTypingError = NotFoundError | ValidationError
+
+type Subscription {
+  conversationEvents(conversationId: ID!, after: String): ConversationEvent!
+  viewerEvents(after: String): ConversationEvent!
+}
 
 interface ConversationEvent { cursor: String! at: DateTime! conversation: Conversation actor: User }
 type ConversationStarted implements ConversationEvent {
@@ -173,6 +183,37 @@ type ConversationStarted implements ConversationEvent {
 }
 type MessageSent implements ConversationEvent {
   cursor: String! at: DateTime! conversation: Conversation! actor: User message: Message! edge: MessageEdge!
+}
+type MessageEdited implements ConversationEvent {
+  cursor: String! at: DateTime! conversation: Conversation! actor: User message: Message!
+}
+type MessageDeleted implements ConversationEvent {
+  cursor: String! at: DateTime! conversation: Conversation! actor: User message: Message!
+}
+type ReactionsChanged implements ConversationEvent {
+  cursor: String! at: DateTime! conversation: Conversation! actor: User message: Message!
+}
+type ReceiptChanged implements ConversationEvent {
+  cursor: String! at: DateTime! conversation: Conversation! actor: User participant: Participant!
+}
+type ParticipantsChanged implements ConversationEvent {
+  cursor: String! at: DateTime! conversation: Conversation! actor: User added: [Participant!]! removed: [User!]!
+}
+type ConversationChanged implements ConversationEvent {
+  cursor: String! at: DateTime! conversation: Conversation! actor: User
+}
+type TypingChanged implements ConversationEvent {
+  cursor: String! at: DateTime! conversation: Conversation! actor: User isTyping: Boolean!
+}
+type ResyncRequired implements ConversationEvent {
+  cursor: String! at: DateTime! conversation: Conversation actor: User reason: String!
+}
+type AccessRevoked implements ConversationEvent {
+  cursor: String! at: DateTime! conversation: Conversation! actor: User
+}
+type ConversationEventEdge { cursor: String! node: ConversationEvent! }
+type ConversationEventConnection {
+  edges: [ConversationEventEdge!]! nodes: [ConversationEvent!]! pageInfo: PageInfo!
 }
 """
 

@@ -1,0 +1,199 @@
+"""One subscription's way through the log: behind, turning, live.
+
+Behind, it reads the log at its own pace. Turning, it reads the rest while it keeps what the hub hands on meanwhile.
+Live, it takes what the hub hands on, as long as there is room for it; otherwise it is behind again. So a slow
+subscription costs no more memory than its buffer, delays nobody, and loses nothing.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from enum import Enum
+from typing import Protocol
+from uuid import UUID
+
+from db.rows import Event
+from resolvers.positions import Position
+from resolvers.stream import Hub
+
+_KEPT = 256  # events that are kept while a reader turns; more send it back
+
+
+class State(Enum):
+    BEHIND = "behind"
+    TURNING = "turning"
+    LIVE = "live"
+
+
+class Sink(Protocol):
+    """Where a subscription's events go."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether an event can be pushed now."""
+
+    def push(self, event: Event) -> None:
+        """Take an event, at once."""
+
+    async def send(self, event: Event) -> None:
+        """Take an event, when there is room."""
+
+
+class Source(Protocol):
+    """What a subscription follows."""
+
+    @property
+    def position(self) -> Position:
+        """How far the subscription is."""
+
+    def follow(self, reader: "Reader") -> bool:
+        """Let the reader be offered what happens from now on. Returns whether it has to read the log first."""
+
+    def unfollow(self, reader: "Reader") -> None:
+        """Let it be offered nothing more."""
+
+    def missed(self, reader: "Reader") -> AsyncIterator[Event]:
+        """What follows the position in the log, up to its end."""
+
+    def concerns(self, event: Event) -> bool:
+        """Whether the event takes the viewer's right to see what follows."""
+
+    def ends_with(self, event: Event) -> bool:
+        """Whether nothing may follow the event."""
+
+
+class Reader:
+    """Brings a source's events to a sink: each once, in order."""
+
+    def __init__(self, hub: Hub, source: Source, audience: "Audience", sink: Sink) -> None:
+        self.audience = audience
+        self.position = source.position
+        self._hub = hub
+        self._source = source
+        self._sink = sink
+        self._state = State.TURNING
+        self._kept: deque[Event] = deque()
+        self._fell_behind = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until the stream is over, which for most is never."""
+        self.audience.enter(self)
+        has_missed = self._source.follow(self)
+        self._hub.counters.subscriptions += 1
+        try:
+            while True:
+                if has_missed and await self._catch_up():
+                    return
+                if await self._give_kept():
+                    self._state = State.LIVE
+                    await self._fell_behind.wait()
+                    self._hub.counters.fallen_behind += 1
+                has_missed = True
+                self._turn()
+        finally:
+            self._hub.counters.subscriptions -= 1
+            self._source.unfollow(self)
+            self.audience.leave(self)
+
+    def offer(self, event: Event) -> None:
+        """Take what the hub hands on, now."""
+        if self._state is State.LIVE and self.position.is_new(event):
+            if self._source.concerns(event) or not self._sink.has_room:
+                self.fall_behind()
+            else:
+                self.position.advance(event)
+                self._sink.push(event)
+        elif self._state is State.TURNING:
+            self._kept.append(event)
+            if len(self._kept) > _KEPT:
+                self.fall_behind()
+
+    def fall_behind(self) -> None:
+        """Go to the log."""
+        self._state = State.BEHIND
+        self._kept.clear()
+        self._fell_behind.set()
+
+    def approach(self, horizon: int) -> None:
+        """All of the log below the horizon was offered."""
+        if self._state is State.LIVE:
+            self.position.approach(horizon)
+
+    def _turn(self) -> None:
+        self._state = State.TURNING
+        self._fell_behind.clear()
+        self._kept.clear()
+
+    async def _catch_up(self) -> bool:
+        """Read what was missed; whether the stream is over with it."""
+        self._hub.counters.catch_ups += 1
+        async for event in self._source.missed(self):
+            await self._give(event)
+            if self._source.ends_with(event):
+                return True
+        return False
+
+    async def _give_kept(self) -> bool:
+        """Hand on what was kept, until there is nothing more; False where there was too much of it."""
+        while self._kept:
+            event = self._kept.popleft()
+            if self._source.concerns(event):
+                self.fall_behind()
+            elif self.position.is_new(event):
+                await self._give(event)
+        return self._state is State.TURNING
+
+    async def _give(self, event: Event) -> None:
+        self.position.advance(event)
+        await self._sink.send(event)
+
+
+class Audience:
+    """Readers that hear the same events of the hub, by conversation."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.members: set[Reader] = set()
+        self._readers: dict[UUID, set[Reader]] = {}
+
+    def enter(self, reader: Reader) -> None:
+        self.members.add(reader)
+
+    def leave(self, reader: Reader) -> None:
+        self.members.discard(reader)
+
+    def add(self, conversation: UUID, reader: Reader, revision: int) -> None:
+        """Let the reader hear what follows in the conversation, whose log stands at `revision` or further."""
+        if conversation not in self._readers:
+            self._readers[conversation] = set()
+            self.hub.follow(conversation, self, revision)
+        self._readers[conversation].add(reader)
+
+    def remove(self, conversation: UUID, reader: Reader) -> None:
+        readers = self._readers.get(conversation)
+        if readers is None:
+            return
+        readers.discard(reader)
+        if not readers:
+            del self._readers[conversation]
+            self.hub.unfollow(conversation, self)
+
+    def delivered(self, conversation: UUID) -> int:
+        """The last revision of a followed conversation that was offered to its readers."""
+        return self.hub.delivered(conversation)
+
+    def hear(self, event: Event) -> None:
+        for reader in self.readers(event.conversation_key):
+            reader.offer(event)
+
+    def miss(self, conversation: UUID) -> None:
+        for reader in self.readers(conversation):
+            reader.fall_behind()
+
+    def advance(self, horizon: int) -> None:
+        for reader in self.members:
+            reader.approach(horizon)
+
+    def readers(self, conversation: UUID) -> list[Reader]:
+        """Who is in the audience of the conversation now."""
+        return list(self._readers.get(conversation, ()))

@@ -1,0 +1,81 @@
+"""Documents, parsed and validated once: the same text is the same document."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+from graphql import (
+    ASTValidationRule,
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    get_operation_ast,
+    parse,
+    specified_rules,
+)
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.schema import validate_document  # 0.341: it adds strawberry's own rules
+
+_KEPT = 512
+
+
+class Document:
+    """What a text turned out to be."""
+
+    def __init__(self, text: str, node: DocumentNode | None, errors: list[GraphQLError]) -> None:
+        self.text = text
+        self.node = node
+        """None where the text does not parse."""
+        self.errors = errors
+        self.plans: dict[str | None, Any] = {}
+        """What the fan-out has found out about its operations, by their names."""
+
+    def operation(self, name: str | None) -> OperationDefinitionNode | None:
+        """The operation of this name, or the only one; None where there is none, or the document is not valid."""
+        return get_operation_ast(self.node, name) if self.node and not self.errors else None
+
+
+class Documents:
+    """The last documents of a schema, by their texts."""
+
+    def __init__(self, schema: GraphQLSchema, *, max_tokens: int, rules: list[type[ASTValidationRule]]) -> None:
+        self._schema = schema
+        self._max_tokens = max_tokens
+        self._rules = (*specified_rules, *rules)
+        self._documents: OrderedDict[str, Document] = OrderedDict()
+
+    def get(self, text: str) -> Document:
+        document = self._documents.get(text)
+        if document is None:
+            document = self._documents[text] = self._make(text)
+            if len(self._documents) > _KEPT:
+                self._documents.popitem(last=False)
+        else:
+            self._documents.move_to_end(text)
+        return document
+
+    def _make(self, text: str) -> Document:
+        try:
+            node = parse(text, max_tokens=self._max_tokens)
+        except GraphQLError as error:
+            return Document(text, None, [error])
+        return Document(text, node, validate_document(self._schema, node, self._rules))
+
+
+class Prepared(SchemaExtension):
+    """Lets strawberry take documents from there. One that does not parse it parses again, to say so in its own way."""
+
+    def __init__(self, documents: Documents) -> None:
+        super().__init__()
+        self._documents = documents
+
+    def on_parse(self) -> Iterator[None]:
+        context = self.execution_context
+        context.graphql_document = self._documents.get(context.query or "").node
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        context = self.execution_context
+        context.pre_execution_errors = list(self._documents.get(context.query or "").errors)
+        yield
