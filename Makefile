@@ -9,7 +9,7 @@ TIED := $(shell command -v setpriv >/dev/null && setpriv --help | grep -q pdeath
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format lock browser-test setup setup-dev
+.PHONY: help serve test check format lock browser-test bench-live setup setup-dev
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ check: setup-dev ## ruff, mypy, the import contracts, the committed schema
 browser-test: setup-dev ## the GraphiQL page in a real Chromium; needs Node and Chromium
 	@cd tests/flow/browser && npm ci --silent
 	@REQUIRE_BROWSER=1 $(BIN)/python -m pytest tests/flow/test_browser.py
+
+bench-live: setup ## measure the live side; ARGS="fan-out --rounds 3", ARGS=--quick
+	@exec $(TIED) $(BIN)/python -m bench $(ARGS)
 
 format: setup-dev ## put the code into shape
 	@$(BIN)/ruff check --quiet --fix

@@ -1,0 +1,57 @@
+"""The command line: `python -m bench fan-out --rounds 3`."""
+
+import argparse
+import resource
+import signal
+import sys
+import time
+
+from bench import peers
+from bench.machine import BenchError
+from bench.parts import PARTS
+from bench.rounds import Extent
+
+_QUICK = Extent(rounds=1, seconds=1.0)
+
+
+def main() -> None:
+    """Run the parts that are named, or all."""
+    if sys.platform != "linux":
+        sys.exit("bench: it reads /proc and waits with epoll, so it runs on Linux only")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure the live side of Parley; bench/README.md"
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--rounds", type=int, help=f"turns of each server (default {Extent().rounds})")
+    parser.add_argument("--seconds", type=float, help=f"of sending in each turn (default {Extent().seconds:.0f})")
+    parser.add_argument(
+        "--quick", action="store_true", help="one short turn each: to see that it works, not for figures"
+    )
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    base = _QUICK if given.quick else Extent()
+    # However it is ended, what it has started ends and its folder goes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        _run(given.parts or list(PARTS), Extent(given.rounds or base.rounds, given.seconds or base.seconds))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BenchError as error:
+        sys.exit(f"bench: {error}")
+
+
+def _run(names: list[str], extent: Extent) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # handed on to the servers
+    for name in names:
+        part, begun = PARTS[name], time.monotonic()
+        module = sys.modules[part.__module__]
+        print(f"\n{name}: {str(module.__doc__).splitlines()[0]}\n", flush=True)
+        with peers.postgres() as postgres:
+            part(postgres, extent)
+        print(f"  ({extent.rounds} rounds, {time.monotonic() - begun:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()

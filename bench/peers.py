@@ -1,0 +1,153 @@
+"""The servers that are measured: each a process of its own, on a port and a database of its own."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import httpx
+from sqlalchemy import make_url
+
+from bench.machine import PROJECT, TIED, BenchError, cpu, end, free_port, resident
+from db.embedded import EmbeddedPostgres
+
+SECRET = "a secret for a benchmark on this machine only"
+
+_START = 60.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """The database server that all peers share, each in a database of its own: notifications do not cross databases."""
+
+    url: str
+    pid: int
+    folder: Path
+
+    def cpu(self) -> float:
+        return cpu(self.pid)
+
+    def database(self, name: str) -> str:
+        """The URL of a new database."""
+        name = f"bench_{name}"
+        asyncio.run(self._create(name))
+        return make_url(self.url).set(database=name).render_as_string(hide_password=False)
+
+    async def _create(self, name: str) -> None:
+        connection = await asyncpg.connect(self.url)
+        try:
+            await connection.execute(f"CREATE DATABASE {name}")
+        finally:
+            await connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A running server."""
+
+    name: str
+    port: int
+    pid: int
+
+    def cpu(self) -> float:
+        """CPU seconds of the server and its workers so far."""
+        return cpu(self.pid)
+
+    def resident(self) -> int:
+        return resident(self.pid)
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL that syncs to disk, as a real one does, in a folder that is gone afterwards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="parley-bench-") as folder,
+        EmbeddedPostgres(Path(folder, "data")) as server,
+    ):
+        assert server.pid
+        yield Postgres(server.url, server.pid, Path(folder))
+
+
+@contextmanager
+def parley(database: Postgres, name: str = "parley", *, workers: int = 1, **settings: str) -> Iterator[Peer]:
+    """Parley as it is served, with more settings."""
+    command = ["server.py", "serve", "--workers", str(workers)]
+    with _parley(database, name, command, **settings) as peer:
+        yield peer
+
+
+@contextmanager
+def silent(database: Postgres, name: str = "silent") -> Iterator[Peer]:
+    """Parley that tells nobody of what was sent."""
+    with _parley(database, name, ["-m", "bench.servers.silent"]) as peer:
+        yield peer
+
+
+@contextmanager
+def tutorial(database: Postgres) -> Iterator[Peer]:
+    port = free_port()
+    environment = {"BENCH_DATABASE_URL": database.database("tutorial")}
+    with _running(database, "tutorial", port, ["-m", "bench.servers.tutorial", str(port)], environment) as peer:
+        yield peer
+
+
+@contextmanager
+def bare(database: Postgres) -> Iterator[Peer]:
+    port = free_port()
+    with _running(database, "bare", port, ["-m", "bench.servers.bare", str(port)], {}) as peer:
+        yield peer
+
+
+@contextmanager
+def _parley(database: Postgres, name: str, command: list[str], **settings: str) -> Iterator[Peer]:
+    port = free_port()
+    given = {
+        "data_dir": str(database.folder / name),
+        "database_url": database.database(name),
+        "log_level": "warning",
+        "port": str(port),
+        "token_secret": SECRET,
+        **settings,
+    }
+    environment = {f"PARLEY_{key.upper()}": value for key, value in given.items()}
+    with _running(database, name, port, command, environment) as peer:
+        yield peer
+
+
+@contextmanager
+def _running(database: Postgres, name: str, port: int, command: list[str], more: dict[str, str]) -> Iterator[Peer]:
+    log = database.folder / f"{name}.log"
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PARLEY_")}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*TIED, sys.executable, *command],
+            cwd=PROJECT,
+            env=kept | more,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _await_ready(process, port, log)
+        yield Peer(name, port, process.pid)
+    finally:
+        end(process)
+
+
+def _await_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=_START, trust_env=False).raise_for_status()
+        except httpx.ConnectError:
+            time.sleep(0.05)
+        else:
+            return
+    raise BenchError(f"a server did not start:\n{log.read_text(errors='replace')[-3000:]}")
