@@ -1,19 +1,18 @@
-"""A broadcaster backend on PostgreSQL's LISTEN/NOTIFY that survives its connections.
+"""A broadcaster backend that survives what carries it: PostgreSQL's LISTEN/NOTIFY or a broker, each a sort of line.
 
-broadcaster's own backend shares one connection between listening and publishing and hangs silently when it dies. This
-one listens on a connection of its own, asks it every two seconds whether it still lives, and opens another when it
-does not. What was published in between is lost: after every (re)connection each channel is told RESYNC.
+broadcaster's own backends share one connection or hang silently when it dies. This one listens on a line of its own, asks
+it every two seconds whether anybody is there, and opens another when nobody is. What was published in between is lost:
+after every (re)connection each channel is told RESYNC.
 """
 
 import asyncio
 from contextlib import suppress
 from typing import Any
 
-import asyncpg
 import structlog
 from broadcaster import BroadcastBackend, Event
 
-from db.pool import Connection
+from db.lines import Line
 
 RESYNC = ""
 """The message that says: anything may have been missed, look for yourself."""
@@ -25,23 +24,25 @@ _BACKLOG = 10_000  # messages waiting to be taken; beyond, all are dropped for o
 _FIRST_RETRY, _LAST_RETRY = 0.05, 1.0  # seconds
 
 
-class PostgresBackend(BroadcastBackend):
-    """Wake-ups through the database at `url`, which has to be reached directly and not through a transaction pooler."""
+class Feed(BroadcastBackend):
+    """Messages over lines of one sort to the address `url`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, sort: type[Line], url: str) -> None:
+        self._sort = sort
         self._url = url
         self._channels: set[str] = set()
+        self._channels_changed = asyncio.Event()
         self._received: asyncio.Queue[Event] = asyncio.Queue(_BACKLOG)
-        self._listening: Connection | None = None
-        self._publishing: Connection | None = None
-        self._publish_lock = asyncio.Lock()
-        self._listen_lock = asyncio.Lock()  # a connection runs one statement at a time, and fails on a second
+        self._is_listening = False
+        self._retry = _FIRST_RETRY
         self._supervisor: asyncio.Task[None] | None = None
+        self._publishing: Line | None = None
+        self._publish_lock = asyncio.Lock()
 
     @property
     def is_listening(self) -> bool:
         """Whether what is published now would arrive."""
-        return self._listening is not None and not self._listening.is_closed()
+        return self._is_listening
 
     async def connect(self) -> None:
         self._supervisor = asyncio.create_task(self._supervise(), name="listener")
@@ -51,91 +52,97 @@ class PostgresBackend(BroadcastBackend):
             self._supervisor.cancel()
             with suppress(asyncio.CancelledError):
                 await self._supervisor
-        if self._publishing is not None:
-            await _close(self._publishing)
+        await self._hang_up()
 
     async def subscribe(self, group: str) -> None:
+        """From the channel's first RESYNC on, what is published arrives."""
         self._channels.add(group)
-        if self._listening is not None:
-            await self._listen(self._listening, group)
+        self._channels_changed.set()
 
     async def unsubscribe(self, group: str) -> None:
         self._channels.discard(group)
-        async with self._listen_lock:
-            if self._listening is not None and not self._listening.is_closed():
-                await self._listening.remove_listener(group, self._receive)
+        self._channels_changed.set()
 
     async def publish(self, channel: str, message: Any) -> None:  # noqa: ANN401  (broadcaster's signature)
-        """Notify; a payload is less than 8,000 bytes. Raises when the database does not take it."""
-        async with self._publish_lock:
-            if self._publishing is None or self._publishing.is_closed():
-                self._publishing = await _connect(self._url)
+        """Tell everybody who listens. Raises when nobody takes it in time; it may have left all the same."""
+        async with asyncio.timeout(_HEARTBEAT), self._publish_lock:
+            if self._publishing is None or not await self._publishing.is_open():
+                await self._hang_up()
+                self._publishing = await self._sort.open(self._url, self._receive)
             try:
-                await self._publishing.execute("SELECT pg_notify($1, $2)", channel, message, timeout=_HEARTBEAT)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                await _close(self._publishing)
-                self._publishing = None
+                await self._publishing.publish(channel, message)
+            except BaseException:
+                await self._hang_up()  # what it answers later would be taken for the answer to another question
                 raise
 
     async def next_published(self) -> Event:
         return await self._received.get()
 
+    async def _hang_up(self) -> None:
+        line, self._publishing = self._publishing, None
+        if line is not None:
+            await line.close()
+
     async def _supervise(self) -> None:
-        retry = _FIRST_RETRY
         while True:
             try:
-                connection = await _connect(self._url)
-                retry = _FIRST_RETRY
-                try:
-                    await self._serve(connection)
-                finally:
-                    self._listening = None
-                    await _close(connection)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                _log.warning("listener_lost", reason=str(error) or type(error).__name__, retry_seconds=retry)
-            await asyncio.sleep(retry)
-            retry = min(2 * retry, _LAST_RETRY)
+                await self._listen()
+            except Exception as error:  # noqa: BLE001  (each sort of line fails in its own way; it is told and begun again)
+                _log.warning("listener_lost", reason=str(error) or type(error).__name__, retry_seconds=self._retry)
+            await asyncio.sleep(self._retry)
+            self._retry = min(2 * self._retry, _LAST_RETRY)
 
-    async def _serve(self, connection: Connection) -> None:
-        """Listen until the connection dies, which raises."""
-        for channel in list(self._channels):
-            await self._listen(connection, channel)
-        self._listening = connection
-        _log.info("listener_connected", channels=sorted(self._channels))
-        lost = asyncio.Event()
-        connection.add_termination_listener(lambda _connection: lost.set())
-        while not lost.is_set():
-            async with self._listen_lock:
-                await connection.fetchval("SELECT 1", timeout=_HEARTBEAT)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_HEARTBEAT):  # wait_for would swallow a cancellation that comes with `lost`
-                    await lost.wait()
-        raise ConnectionResetError("the database closed the listening connection")
-
-    async def _listen(self, connection: Connection, channel: str) -> None:
-        async with self._listen_lock:
-            await connection.add_listener(channel, self._receive)
-        self._receive(connection, 0, channel, RESYNC)
-
-    def _receive(self, _connection: object, _pid: int, channel: str, payload: str) -> None:
+    async def _listen(self) -> None:
+        """Listen on a new line until it is lost, which raises."""
+        async with asyncio.timeout(_HEARTBEAT):
+            line = await self._sort.open(self._url, self._receive)
         try:
-            self._received.put_nowait(Event(channel, payload))
+            await self._attend(line)
+        finally:
+            self._is_listening = False
+            await line.close()
+
+    async def _attend(self, line: Line) -> None:
+        # Not a TaskGroup: before Python 3.13 it forgets a cancellation that comes while one of its tasks fails.
+        tasks = [asyncio.create_task(line.hear()), asyncio.create_task(self._keep(line))]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep(self, line: Line) -> None:
+        """Have the line listen to what is subscribed to, and ask it again and again whether anybody is there."""
+        listened: set[str] = set()
+        while True:
+            self._channels_changed.clear()
+            wanted = set(self._channels)
+            async with asyncio.timeout(_HEARTBEAT):
+                for channel in listened - wanted:
+                    await line.ignore(channel)
+                for channel in wanted - listened:
+                    await line.listen(channel)
+                    self._receive(channel, RESYNC)
+                await line.ask()
+            listened = wanted
+            if not self._is_listening:
+                _log.info("listener_connected", channels=sorted(listened))
+            self._is_listening = True
+            self._retry = _FIRST_RETRY
+            with suppress(TimeoutError):
+                async with asyncio.timeout(
+                    _HEARTBEAT
+                ):  # wait_for would swallow a cancellation that comes with the change
+                    await self._channels_changed.wait()
+
+    def _receive(self, channel: str, message: str) -> None:
+        try:
+            self._received.put_nowait(Event(channel, message))
         except asyncio.QueueFull:
             while not self._received.empty():
                 self._received.get_nowait()
             for each in self._channels:
                 self._received.put_nowait(Event(each, RESYNC))
-
-
-async def _connect(url: str) -> Connection:
-    return await asyncpg.connect(
-        url, timeout=_HEARTBEAT, command_timeout=_HEARTBEAT, server_settings={"application_name": "parley feed"}
-    )
-
-
-async def _close(connection: Connection) -> None:
-    """Close politely where that takes no time; a dead peer must not hold up its successor."""
-    try:
-        await connection.close(timeout=_HEARTBEAT)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        connection.terminate()

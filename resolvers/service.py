@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from broadcaster import Broadcast
 
-from db.feed import PostgresBackend
+from db.feed import Feed
+from db.lines.postgres import PostgresLine
 from db.pool import Database, Observer
 from resolvers.counters import Counters
 from resolvers.log import DatabaseLog
@@ -22,7 +23,7 @@ class Service:
     hub: Hub
     typing: Typing
     counters: Counters
-    feed: PostgresBackend
+    feed: Feed
     max_body_length: int
     """Characters of a message."""
 
@@ -38,7 +39,7 @@ async def running(
 ) -> AsyncIterator[Service]:
     """A service on the database at `url`, which listens through `listen_url` where that is another way to it."""
     database = await Database.open(url, pool_size=pool_size, observe=observe)
-    feed = PostgresBackend(listen_url or url)
+    feed = Feed(PostgresLine, listen_url or url)
     broadcast = Broadcast(backend=feed)
     wakeups = Wakeups(broadcast)
     counters = Counters()
