@@ -65,6 +65,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
         async with service.running(
             str(settings.database_url),
             listen_url=settings.listen_url,
+            broker_url=settings.broker_url,
             pool_size=settings.pool_size,
             max_body_length=settings.max_body_length,
             observe=observe,

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     listen_url: str | None = Field(
         None, repr=False, description="The same database by another way, for LISTEN, where `PARLEY_DATABASE_URL` is a pooler in session mode whose connections are few."
     )  # fmt: skip
+    broker_url: str | None = Field(
+        None, repr=False, description="Redis that carries the wake-ups between processes in place of PostgreSQL, as `redis://user:password@host:6379`, with TLS `rediss://`."
+    )  # fmt: skip
     pool_size: int = Field(
         10,
         ge=1,
@@ -141,14 +144,16 @@ class Settings(BaseSettings):
             value = value.replace("postgres://", "postgresql://", 1)
         if not value.startswith("postgresql://"):
             raise ValueError(f"must begin with postgresql://, not with {value.partition(':')[0][:20]!r}")
-        try:
-            urlsplit(value).port  # noqa: B018 -- reading it checks it
-        except ValueError:
-            # Without the cause, whose words may hold a part of the password.
-            raise ValueError(
-                "is no address: a / ? # @ or : in its user or password must be written %2F %3F %23 %40 %3A"
-            ) from None
-        return value
+        return _address(value)
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_redis(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.startswith(("redis://", "rediss://")):
+            raise ValueError(f"must begin with redis:// or rediss://, not with {value.partition(':')[0][:20]!r}")
+        return _address(value)
 
     @field_validator("token_secret")
     @classmethod
@@ -231,7 +236,7 @@ def _problems(error: ValidationError) -> list[str]:
 
 
 # Whose values never reach a screen or a log; addresses may hold a password.
-_SECRET = {"token_secret", "database_url", "migration_url", "listen_url"}
+_SECRET = {"token_secret", "database_url", "migration_url", "listen_url", "broker_url"}
 
 
 def _text(value: object) -> str:
@@ -242,6 +247,18 @@ def _text(value: object) -> str:
 
 def _shown(name: str, value: object) -> str:
     return "" if name in _SECRET else f"={str(value)[:80]}"
+
+
+def _address(url: str) -> str:
+    """The same, when it can be taken apart."""
+    try:
+        urlsplit(url).port  # noqa: B018 -- reading it checks it
+    except ValueError:
+        # Without the cause, whose words may hold a part of the password.
+        raise ValueError(
+            "is no address: a / ? # @ or : in its user or password must be written %2F %3F %23 %40 %3A"
+        ) from None
+    return url
 
 
 def _token_problems(settings: Settings) -> Iterable[str]:
@@ -272,6 +289,8 @@ def _database_problems(settings: Settings) -> Iterable[str]:
                 f"PARLEY_WORKERS={settings.workers} with PARLEY_POOL_SIZE={settings.pool_size} need {connections} connections; the "
                 f"embedded PostgreSQL has {_EMBEDDED_CONNECTIONS} for them: lower one, or set PARLEY_DATABASE_URL"
             )
+    if settings.broker_url and settings.listen_url:
+        yield "PARLEY_BROKER_URL and PARLEY_LISTEN_URL are set together: wake-ups go one way, unset the other"
     if settings.max_request_bytes < 4 * settings.max_body_length:
         yield (
             f"PARLEY_MAX_REQUEST_BYTES={settings.max_request_bytes} is less than a message of "

@@ -8,6 +8,7 @@ from broadcaster import Broadcast
 
 from db.feed import Feed
 from db.lines.postgres import PostgresLine
+from db.lines.redis import RedisLine
 from db.pool import Database, Observer
 from resolvers.counters import Counters
 from resolvers.log import DatabaseLog
@@ -33,13 +34,14 @@ async def running(
     url: str,
     *,
     listen_url: str | None = None,
+    broker_url: str | None = None,
     pool_size: int = 10,
     max_body_length: int = 10_000,
     observe: Observer | None = None,
 ) -> AsyncIterator[Service]:
-    """A service on the database at `url`, which listens through `listen_url` where that is another way to it."""
+    """A service on the database at `url`, which listens through the broker, or `listen_url` where that is another way."""
     database = await Database.open(url, pool_size=pool_size, observe=observe)
-    feed = Feed(PostgresLine, listen_url or url)
+    feed = Feed(RedisLine, broker_url) if broker_url else Feed(PostgresLine, listen_url or url)
     broadcast = Broadcast(backend=feed)
     wakeups = Wakeups(broadcast)
     counters = Counters()

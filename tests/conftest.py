@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import logging
+import shutil
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy import make_url
 
 from db import migrate
 from db.embedded import EmbeddedPostgres
+from tests.redis_server import RedisServer
 
 _TEMPLATE = "parley_template"
 _numbers = itertools.count(1)
@@ -56,6 +59,17 @@ def common_database_url(postgres: str, template: str) -> str:
     """The URL of a database that tests share."""
     asyncio.run(_clone(postgres, template, "parley_common"))
     return _url(postgres, "parley_common")
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of the test's own, which it may break."""
+    if not shutil.which("redis-server"):
+        pytest.skip("redis-server is not installed")
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()
 
 
 async def _make_template(postgres: str) -> None:

@@ -79,6 +79,12 @@ def test_settings_do_not_change() -> None:
             "PARLEY_DATABASE_URL: is no address: a / ? # @ or : in its user or password must be written %2F %3F %23 %40 %3A",
         ),
         ("LISTEN_URL", "postgresql://h/d", "PARLEY_LISTEN_URL is set without PARLEY_DATABASE_URL: set both or none"),
+        ("BROKER_URL", "nats://h", "PARLEY_BROKER_URL: must begin with redis:// or rediss://, not with 'nats'"),
+        (
+            "BROKER_URL",
+            "redis://:hunter/2@h",
+            "PARLEY_BROKER_URL: is no address: a / ? # @ or : in its user or password must be written %2F %3F %23 %40 %3A",
+        ),
         (
             "TOKEN_SECRET",
             "short",
@@ -145,6 +151,13 @@ def test_one_key_only(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_one_way_for_wakeups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker and an address for LISTEN together are refused: only one of them would be used."""
+    addresses = {"DATABASE_URL": "postgresql://h/d", "LISTEN_URL": "postgresql://l/d", "BROKER_URL": "rediss://h"}
+    said = problems(monkeypatch, **addresses)
+    assert said == ("PARLEY_BROKER_URL and PARLEY_LISTEN_URL are set together: wake-ups go one way, unset the other",)
+
+
 def test_an_algorithm_that_fits_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """HS256 with a JWK set would let anybody who reads the public keys sign."""
     said = problems(monkeypatch, TOKEN_JWKS_URL="https://keys.example/jwks", TOKEN_ALGORITHMS="HS256,RS256")
@@ -160,9 +173,11 @@ def test_the_providers_scheme_is_understood(monkeypatch: pytest.MonkeyPatch) -> 
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither repr nor check-config nor an error shows a password or a secret."""
     monkeypatch.setenv("PARLEY_DATABASE_URL", "postgresql://u:hunter2@h/d")
+    monkeypatch.setenv("PARLEY_BROKER_URL", "redis://:hunter2@h")
     monkeypatch.setenv("PARLEY_TOKEN_SECRET", SECRET)
     configured = settings.load()
-    said = problems(monkeypatch, DATABASE_URL="mysql://u:hunter2@h/d", TOKEN_SECRET="hunter2")
+    wrong = {"DATABASE_URL": "mysql://u:hunter2@h/d", "BROKER_URL": "nats://:hunter2@h", "TOKEN_SECRET": "hunter2"}
+    said = problems(monkeypatch, **wrong)
     shown = f"{configured!r} {configured.shown()} {said}"
     assert "hunter2" not in shown
     assert SECRET not in shown
