@@ -35,12 +35,12 @@ def run(settings: Settings) -> None:
     with _database(settings) as url, _listen(settings) as listener:
         asyncio.run(migrate.upgrade(settings.migration_url or url))
         _hand_on(settings, url)
-        configuration = _configuration(settings)
+        config = configuration(settings)
         if settings.workers > 1:
             typer.echo(_welcome(settings, url))
-            _run_workers(configuration, listener)
+            _run_workers(config, listener)
         else:
-            _Server(configuration, _welcome(settings, url)).run([listener])
+            Server(config, _welcome(settings, url)).run([listener])
 
 
 def worker() -> ASGIApp:
@@ -61,16 +61,16 @@ def worker() -> ASGIApp:
         sys.exit(STARTUP_FAILURE)  # tells the watching process that a restart would end the same way
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Says a word when it takes requests."""
 
-    def __init__(self, config: uvicorn.Config, welcome: str) -> None:
+    def __init__(self, config: uvicorn.Config, welcome: str | None = None) -> None:
         super().__init__(config)
         self._welcome = welcome
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
+        if self.started and self._welcome:
             typer.echo(self._welcome)
 
 
@@ -117,15 +117,18 @@ def _hand_on(settings: Settings, url: str) -> None:
     os.environ.update({variable(name): str(value) for name, value in handed.items()})
 
 
-def _configuration(settings: Settings) -> uvicorn.Config:
+def configuration(settings: Settings, app: ASGIApp | None = None) -> uvicorn.Config:
+    """How uvicorn is to serve: this application, or the one that every process makes for itself."""
     return uvicorn.Config(
-        "serving:worker",
-        factory=True,
+        app or "serving:worker",
+        factory=app is None,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        ws="websockets-sansio",
+        ws="protocol:WebSocketProtocol",
         ws_max_size=settings.max_request_bytes,
+        ws_ping_interval=settings.ping_interval,
+        ws_ping_timeout=settings.ping_timeout,
         ws_per_message_deflate=False,  # 10-16 µs and 150 KB a socket, for messages of a few hundred bytes
         lifespan="on",
         server_header=False,
@@ -135,8 +138,8 @@ def _configuration(settings: Settings) -> uvicorn.Config:
     )
 
 
-def _run_workers(configuration: uvicorn.Config, listener: socket.socket) -> None:
-    supervisor = Multiprocess(configuration, [listener])
+def _run_workers(config: uvicorn.Config, listener: socket.socket) -> None:
+    supervisor = Multiprocess(config, [listener])
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         sys.exit(STARTUP_FAILURE)

@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     )
     max_query_tokens: int = Field(2000, ge=100, le=100_000, description="Longest GraphQL document, in tokens.")
     max_query_depth: int = Field(20, ge=5, le=100, description="Deepest nesting of fields in a GraphQL document.")
+    ping_interval: float = Field(20, ge=1, le=3600, description="Seconds from one ping to the next on a websocket.")
+    ping_timeout: float = Field(
+        20, ge=1, le=3600, description="Seconds in which a ping must be answered; else the websocket is closed."
+    )
 
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`.")
     log_format: LogFormat = Field("auto", description="`json`, `console`, or `auto`: console in a terminal, else JSON.")

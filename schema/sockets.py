@@ -36,7 +36,8 @@ class SocketAdapter(ASGIWebSocketAdapter):
     """Strawberry's, for reasons of any length: some hold what the client sent, and too long a one closes abnormally."""
 
     async def close(self, code: int, reason: str) -> None:
-        await super().close(code, reason.encode()[:_LONGEST_REASON].decode(errors="ignore"))
+        with suppress(WebSocketDisconnect):  # the peer went while the close waited to be written
+            await super().close(code, reason.encode()[:_LONGEST_REASON].decode(errors="ignore"))
 
     async def send_text(self, text: str) -> None:
         try:

@@ -13,10 +13,10 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from pydantic import SecretStr
 
 from server import create_app
+from serving import Server, configuration
 from settings import Settings
 from tests.flow.client import PATIENCE, SECRET, Client, Parley
 
@@ -26,26 +26,21 @@ _guests = itertools.count(1)
 @asynccontextmanager
 async def serving(database_url: str, **more: Any) -> AsyncIterator[Parley]:
     """A running server on this database, with more settings."""
+    async with stoppable(database_url, **more) as (parley, _):
+        yield parley
+
+
+@asynccontextmanager
+async def stoppable(database_url: str, **more: Any) -> AsyncIterator[tuple[Parley, Server]]:
+    """The same, with what runs it; it may be stopped before the end."""
     settings = Settings(database_url=database_url, token_secret=SecretStr(SECRET), log_format="json", **more)
     statements: list[str] = []
 
     def observe(query: Any) -> None:
         statements.append(query.query)
 
-    config = uvicorn.Config(
-        create_app(settings, observe=observe),
-        port=0,
-        ws="websockets-sansio",
-        ws_max_size=settings.max_request_bytes,
-        ws_per_message_deflate=False,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    listener = config.bind_socket()
+    server = Server(configuration(settings, create_app(settings, observe=observe)))
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     # As the server itself does it; without, every answer takes 40 ms more.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listener.getsockname()[1]
@@ -55,7 +50,7 @@ async def serving(database_url: str, **more: Any) -> AsyncIterator[Parley]:
             await asyncio.sleep(0)
             if task.done():
                 task.result()
-        yield Parley(f"http://127.0.0.1:{port}", http, database_url, statements)
+        yield Parley(f"http://127.0.0.1:{port}", http, database_url, statements), server
     server.should_exit = True
     await asyncio.wait_for(task, PATIENCE)
     listener.close()

@@ -1,0 +1,66 @@
+"""The websocket protocol of the server: uvicorn's, whose connections end within a bounded time.
+
+A transport that is closed first writes out what it holds. To a peer that is gone without a word, or that reads no more,
+it never can: the connection would stay for good with all that was meant for it, and the application would not hear of
+its end. So every end that uvicorn begins gets a deadline here. Read from uvicorn 0.54.
+"""
+
+import asyncio
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+_GRACE = 1.0  # seconds for what is still to be written
+_NO_PONG = 1013, "a ping was not answered; connect again"
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """Aborts the connection where its end takes too long."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def keepalive_timeout(self) -> None:
+        """Close with a code that clients connect again after; uvicorn's 1011 is final for graphql-ws.
+
+        A laptop that wakes up finds this close waiting.
+        """
+        self.stop_keepalive()
+        if not self.close_sent and not self.transport.is_closing():
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
+            self.conn.fail(*_NO_PONG)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+            self.transport.close()
+        self._abort_in(_GRACE)
+
+    def handle_close(self, event: Frame) -> None:
+        super().handle_close(event)
+        self._abort_in(_GRACE)
+
+    def handle_parser_exception(self) -> None:
+        super().handle_parser_exception()
+        self._abort_in(_GRACE)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._abort_in(_GRACE)
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        # A close of the application's, after which it ends, leaves the peer this long to answer.
+        self._abort_in(_GRACE + (self.close_timeout if self.close_timer else 0))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _abort_in(self, seconds: float) -> None:
+        """The earliest of several deadlines counts."""
+        moment = self.loop.time() + seconds
+        # A transport that is lost must be left alone.
+        if self.disconnected or (self._deadline and self._deadline.when() <= moment):
+            return
+        if self._deadline:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_at(moment, self.transport.abort)
