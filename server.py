@@ -29,6 +29,7 @@ from resolvers.service import Service
 from resolvers.tokens import Verifier
 from schema import schema
 from schema.endpoint import REQUEST_ID, Endpoint
+from schema.registry import Sockets
 from settings import Settings
 from web import site
 
@@ -56,12 +57,13 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     verifier = _verifier(settings, secret)
     built = schema.build(max_tokens=settings.max_query_tokens, max_depth=settings.max_query_depth)
     holder: list[Running] = []
+    sockets = Sockets(most_per_user=settings.max_sockets_per_user, drain_seconds=settings.drain_seconds)
 
     def running() -> Running:
         return holder[0]
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Sockets]]:
         async with service.running(
             str(settings.database_url),
             listen_url=settings.listen_url,
@@ -71,7 +73,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
             observe=observe,
         ) as started:
             holder.append(Running(started, Identity(verifier, started.database)))
-            yield
+            yield {"sockets": sockets}  # which the server drains when it stops
             holder.clear()
         await verifier.aclose()
 
@@ -80,13 +82,15 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
         lambda: (running().service, running().identity),
         is_origin_allowed=lambda origin: _is_origin_allowed(settings, origin),
         max_request_bytes=settings.max_request_bytes,
+        max_operations=settings.max_operations_per_socket,
+        sockets=sockets,
     )
     routes: list[BaseRoute] = [
         Route(GRAPHQL, endpoint, methods=["GET", "POST", "OPTIONS"]),
         WebSocketRoute(GRAPHQL, endpoint),
         Route("/schema.graphql", _sdl(built)),
         Route("/healthz", _healthz),
-        Route("/readyz", _readyz(running)),
+        Route("/readyz", _readyz(running, sockets)),
         *site.routes(graphql_path=GRAPHQL, demo_users=None if settings.has_token_key else _demo_users(running, secret)),
     ]
     return Starlette(routes=routes, lifespan=lifespan, middleware=[_cors(settings)])
@@ -143,12 +147,12 @@ async def _healthz(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def _readyz(running: Callable[[], Running]) -> Callable[[Request], object]:
+def _readyz(running: Callable[[], Running], sockets: Sockets) -> Callable[[Request], object]:
     head = migrate.head()
 
     async def readyz(_request: Request) -> Response:
-        """The database answers, its tables are the ones this code knows, and the listener hears."""
-        problems = []
+        """The database answers, its tables are the ones this code knows, the listener hears, and this is to go on."""
+        problems = ["the server is stopping"] if sockets.is_stopping else []
         try:
             revision = await running().service.database.revision()
             if revision != head:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import errno
+import math
 import multiprocessing
 import os
 import signal
@@ -16,14 +17,15 @@ import typer
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import Multiprocess, multiprocess
 
 from db import migrate, reach
 from failures import PortError, explanation
 from settings import Settings, variable
 from web import site
 
-_DRAIN = 5  # seconds that requests get to end when the server stops
+_STOP = 5  # seconds in which requests have to end, beside those over which the closing of sockets is spread
+_TICK = 0.1  # seconds until a second Ctrl-C is noticed, as in uvicorn
 _PR_SET_PDEATHSIG = 1
 
 
@@ -62,7 +64,7 @@ def worker() -> ASGIApp:
 
 
 class Server(uvicorn.Server):
-    """Says a word when it takes requests."""
+    """Says a word when it takes requests, and drains before it ends."""
 
     def __init__(self, config: uvicorn.Config, welcome: str | None = None) -> None:
         super().__init__(config)
@@ -72,6 +74,27 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started and self._welcome:
             typer.echo(self._welcome)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Have the application close its sockets in its own way before all that is open is closed."""
+        begun = asyncio.get_running_loop().time()
+        for server in self.servers:
+            server.close()
+        try:
+            await self._drain()
+        finally:
+            taken = math.ceil(asyncio.get_running_loop().time() - begun)
+            left = (self.config.timeout_graceful_shutdown or 0) - taken
+            self.config.timeout_graceful_shutdown = max(1, min(_STOP, left))
+            await super().shutdown(sockets)
+
+    async def _drain(self) -> None:
+        draining = asyncio.create_task(self.lifespan.state["sockets"].drain())
+        while not draining.done() and not self.force_exit:
+            await asyncio.wait([draining], timeout=_TICK)
+        if draining.done():
+            draining.result()
+        draining.cancel()
 
 
 def _leave(_number: int, _frame: object) -> NoReturn:
@@ -134,12 +157,33 @@ def configuration(settings: Settings, app: ASGIApp | None = None) -> uvicorn.Con
         server_header=False,
         access_log=False,  # every request is POST /graphql; the application logs what it was
         log_config=None,  # the application configures logging
-        timeout_graceful_shutdown=_DRAIN,
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + _STOP,
     )
 
 
+class _Worker(multiprocess.Process):
+    """uvicorn's, with a server that drains."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        if self._server is None:
+            self._server = Server(self.config)
+        return self._server
+
+
+class _Supervisor(Multiprocess):
+    """uvicorn's, which takes no connection any more when its workers do not."""
+
+    def terminate_all(self) -> None:
+        # As long as it is open in one process, clients connect and wait for an answer that does not come.
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
+
 def _run_workers(config: uvicorn.Config, listener: socket.socket) -> None:
-    supervisor = Multiprocess(config, [listener])
+    multiprocess.Process = _Worker  # type: ignore[misc]  # uvicorn 0.54 has no other way to say what a worker is
+    supervisor = _Supervisor(config, [listener])
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         sys.exit(STARTUP_FAILURE)

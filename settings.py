@@ -87,10 +87,20 @@ class Settings(BaseSettings):
     )
     max_query_tokens: int = Field(2000, ge=100, le=100_000, description="Longest GraphQL document, in tokens.")
     max_query_depth: int = Field(20, ge=5, le=100, description="Deepest nesting of fields in a GraphQL document.")
+    max_sockets_per_user: int = Field(
+        100, ge=1, le=1_000_000, description="Open websockets of one user on each server process."
+    )
+    max_operations_per_socket: int = Field(
+        100, ge=1, le=10_000, description="Operations under way at a time on one websocket."
+    )
+
     ping_interval: float = Field(20, ge=1, le=3600, description="Seconds from one ping to the next on a websocket.")
     ping_timeout: float = Field(
         20, ge=1, le=3600, description="Seconds in which a ping must be answered; else the websocket is closed."
     )
+    drain_seconds: float = Field(
+        3, ge=0, le=300, description="Seconds over which a server that stops spreads the closing of its websockets, so that their clients do not all come back in one instant. `0` closes them at once."
+    )  # fmt: skip
 
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`.")
     log_format: LogFormat = Field("auto", description="`json`, `console`, or `auto`: console in a terminal, else JSON.")

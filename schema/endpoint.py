@@ -23,6 +23,7 @@ from resolvers.tokens.bearer import bearer
 from resolvers.tokens.errors import InvalidTokenError
 from schema.context import Context
 from schema.faults import MASKED
+from schema.registry import Sockets
 from schema.schema import Schema
 from schema.sockets import SocketAdapter, SocketHandler
 
@@ -32,7 +33,6 @@ REQUEST_ID = "x-request-id"
 """The response header that names a request as its errors and the log do."""
 
 _INIT_TIMEOUT = timedelta(seconds=5)
-_OPERATIONS = 100  # under way on one socket
 _STATUS = {"UNAUTHENTICATED": 401, "UNAVAILABLE": 503}
 
 
@@ -53,6 +53,8 @@ class Endpoint(GraphQL[Context, None]):
         *,
         is_origin_allowed: Callable[[str], bool],
         max_request_bytes: int,
+        max_operations: int,
+        sockets: Sockets,
     ) -> None:
         """`running` gives what is there once the application has started."""
         super().__init__(
@@ -60,13 +62,14 @@ class Endpoint(GraphQL[Context, None]):
             graphql_ide=None,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
             connection_init_wait_timeout=_INIT_TIMEOUT,
-            max_subscriptions_per_connection=_OPERATIONS,
+            max_subscriptions_per_connection=max_operations,
         )
         self.schema: Schema = schema
         self.documents = schema.documents
         self._running = running
         self._is_origin_allowed = is_origin_allowed
         self._max_request_bytes = max_request_bytes
+        self.sockets = sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

@@ -23,6 +23,7 @@ from schema.context import Context
 from schema.documents import Document
 from schema.faults import present
 from schema.outbox import Outbox
+from schema.registry import STOPPING, finish
 
 if TYPE_CHECKING:
     from schema.endpoint import Endpoint
@@ -57,6 +58,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         self._caller: Caller | None = None
         self._expiry: asyncio.Task[None] | None = None
         self._outbox = Outbox(self.websocket.send_text)
+        self._is_retiring = False
 
     @property
     def context(self) -> Context:
@@ -81,10 +83,16 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
                 self._cancel_init_timeout()
                 await self.close(_close_code(error), str(error))
                 return
+            if refusal := self.view.sockets.enter(self, self._caller.user.id):
+                self._cancel_init_timeout()
+                await self.close(*refusal)
+                return
             self._expiry = asyncio.create_task(self._expire(self._caller.expires_at))
         await super().handle_connection_init({"type": "connection_init", "payload": message.get("payload") or {}})
 
     async def handle_subscribe(self, message: Any) -> None:  # noqa: ANN401
+        if self._is_retiring:
+            return  # the close that follows has clients send it again elsewhere; an error would be final
         if self.max_subscriptions_per_connection and len(self.operations) >= self.max_subscriptions_per_connection:
             error = GraphQLError(f"{len(self.operations)} operations are under way on this socket; end one first")
             payload = [told.formatted for told in present([error], self.context.request_id)]
@@ -127,7 +135,14 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         with suppress(WebSocketDisconnected, RuntimeError):  # it may be closed or closing already
             await self.websocket.close(code, reason)
 
+    async def retire(self) -> None:
+        """Begin nothing more, finish what runs, and close."""
+        self._is_retiring = True
+        await finish(self.operations.values())
+        await self.close(*STOPPING)
+
     async def shutdown(self) -> None:
+        self.view.sockets.leave(self)
         if self._expiry:
             self._expiry.cancel()
         await super().shutdown()

@@ -32,6 +32,7 @@ async def test_who_reads_no_more_is_dropped(database_url: str, capfd: pytest.Cap
             await stuck.send(type="subscribe", id="1", payload={"query": FOLLOW, "variables": {"id": conversation}})
             await stall(server, ada, conversation)
             await until(lambda: not connections(server))
+            await until(lambda: not server.lifespan.state["sockets"].count())
     assert capfd.readouterr().err == ""
 
 
@@ -58,6 +59,7 @@ async def test_who_answers_no_ping_is_closed(database_url: str) -> None:
             "a ping was not answered; connect again",
         )
         await until(lambda: not connections(server))
+        await until(lambda: not server.lifespan.state["sockets"].count())
 
 
 async def test_who_answers_pings_stays(database_url: str) -> None:

@@ -1,5 +1,6 @@
 """Starts and ends of the real server: every way it can end leaves a clean database and no process behind."""
 
+import asyncio
 import contextlib
 import os
 import pwd
@@ -11,13 +12,20 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from resolvers import tokens
+from tests.flow.client import SECRET, Client
+from tests.flow.test_drain import SEND, STOPPING, message, sent
+from tests.flow.test_sockets import closing
+from tests.flow.waiting import all_conversations_locked, blocked, refused
 
 PROJECT = Path(__file__).parents[2]
 START = 60.0  # seconds
@@ -123,6 +131,13 @@ def serve(tmp_path: Path) -> Iterator[Start]:
         end(server)
 
 
+@contextlib.asynccontextmanager
+async def calling(server: Server, handle: str = "ada") -> AsyncIterator[Client]:
+    """A user, for a server that has SECRET."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=START) as http:
+        yield Client(http, handle, tokens.mint(SECRET, handle, lifetime=timedelta(hours=1)))
+
+
 def assert_gone(pids: list[int]) -> None:
     """Every one of these processes ends, at the latest after END seconds."""
     for pid in pids:
@@ -158,6 +173,65 @@ def test_asked_to_end(number: signal.Signals, workers: int, serve: Start) -> Non
     assert server.process.wait(END) == 0
     assert_gone(family)
     assert_clean(server.data)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_what_runs_is_finished_first(database_url: str, workers: int, serve: Start) -> None:
+    """A mutation on a socket and one over HTTP, both under way at SIGTERM, are answered; nobody is let in meanwhile."""
+    server = serve("serve", "--workers", str(workers), DATABASE_URL=database_url, TOKEN_SECRET=SECRET)
+    async with calling(server) as ada, calling(server, "grace") as grace:
+        conversation = await ada.start(grace)
+        async with ada.socket() as socket:
+            async with all_conversations_locked(database_url):
+                operation = await socket.subscribe(SEND, input=message(conversation, "socket"))
+                posted = asyncio.create_task(grace.run(SEND, input=message(conversation, "HTTP")))
+                await blocked(database_url, 2)
+                server.process.terminate()
+                await refused(server.port)
+            assert await socket.next(operation) == sent("socket")
+            assert await socket.receive() == {"type": "complete", "id": operation}
+            assert await closing(socket.raw) == STOPPING
+        assert await posted == sent("HTTP")
+    assert await asyncio.to_thread(server.process.wait, END) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_the_sockets_of_workers_are_closed_one_after_the_other(
+    database_url: str, workers: int, serve: Start
+) -> None:
+    """None is closed in any other way, and the time over which it is spread is not cut short."""
+    server = serve("serve", "--workers", str(workers), DATABASE_URL=database_url, TOKEN_SECRET=SECRET, DRAIN_SECONDS=2)
+    async with contextlib.AsyncExitStack() as stack:
+        ada = await stack.enter_async_context(calling(server))
+        sockets = [await stack.enter_async_context(ada.socket()) for _ in range(40)]
+        server.process.terminate()
+        first, _ = await asyncio.wait(
+            [asyncio.create_task(closing(socket.raw)) for socket in sockets], return_when=asyncio.FIRST_COMPLETED
+        )
+        begun = asyncio.get_running_loop().time()
+        closes = await asyncio.gather(*(closing(socket.raw) for socket in sockets))
+        spread = asyncio.get_running_loop().time() - begun
+    assert first
+    assert closes == [STOPPING] * 40
+    assert spread > 1
+    assert await asyncio.to_thread(server.process.wait, END) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_second_ctrl_c_does_not_wait(database_url: str, workers: int, serve: Start) -> None:
+    """What is left is closed at once, without a word."""
+    server = serve("serve", "--workers", str(workers), DATABASE_URL=database_url, TOKEN_SECRET=SECRET, DRAIN_SECONDS=8)
+    async with contextlib.AsyncExitStack() as stack:
+        ada = await stack.enter_async_context(calling(server))
+        sockets = [await stack.enter_async_context(ada.socket()) for _ in range(80)]
+        closes = [asyncio.create_task(closing(socket.raw)) for socket in sockets]
+        os.killpg(server.process.pid, signal.SIGINT)
+        await asyncio.wait(closes, return_when=asyncio.FIRST_COMPLETED)
+        os.killpg(server.process.pid, signal.SIGINT)
+        told = await asyncio.gather(*closes)
+    assert STOPPING in told
+    assert sum(close == STOPPING for close in told) < 60
+    assert await asyncio.to_thread(server.process.wait, END) == 0
 
 
 @linux_only
