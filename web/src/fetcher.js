@@ -42,12 +42,17 @@ async function send(request, headers = {}, signal) {
   return post(request, hasOwn ? headers : { ...(await authorization()), ...headers }, signal);
 }
 
+/** The field that a subscription follows, where it takes the variable `$after`: only then can it resume. */
+function resumable({ variableDefinitions, selectionSet }) {
+  const takesAfter = variableDefinitions?.some(({ variable }) => variable.name.value === 'after');
+  return takesAfter ? selectionSet.selections.find(({ kind }) => kind === Kind.FIELD)?.name.value : undefined;
+}
+
 /** What GraphiQL calls for everything it runs; observables, so that its Stop button and leaving a tab both work. */
 export function fetcher(params, { headers } = {}) {
   if (params.operationName === 'IntrospectionQuery') return send(params, headers);
   const operation = operationIn(params);
   const request = requestFor(params, operation);
   if (operation?.operation !== 'subscription') return answerOf(request, headers, operation);
-  const resumes = operation.variableDefinitions?.some(({ variable }) => variable.name.value === 'after') ?? false;
-  return subscription(frontTab(), request.operationName ?? 'subscription', request, resumes);
+  return subscription(frontTab(), request.operationName ?? 'subscription', request, resumable(operation));
 }

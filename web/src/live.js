@@ -9,6 +9,11 @@ import { createStore } from './store.js';
 const MAX_EVENTS = 200; // kept per subscription; older ones have scrolled out of reach anyway
 const REFUSED = [4401, 4403]; // not signed in, forbidden
 const RENEWAL_MS = 60_000; // a token refused so soon after another one did not merely expire
+// Where a subscription without `after` begins, by its field. Asked for first, so that a connection lost before the first
+// event loses nothing.
+const STARTS = {
+  conversationEvents: 'query Start($conversationId: ID!) { start: conversation(id: $conversationId) { eventCursor } }',
+};
 const CAUSES = { 4401: 'not signed in', 4403: 'the token was refused or has expired' };
 
 /** `running`: tab id → { name, status, events, … }, in order of start. */
@@ -40,9 +45,12 @@ const client = createClient({
 
 function setConnected(isConnected) {
   live.set({ isConnected });
-  for (const [tabId, { status }] of live.get().running) {
-    if (status === 'connecting' || status === 'listening') update(tabId, { status: isConnected ? 'listening' : 'connecting' });
-  }
+  for (const [tabId, entry] of entries) showStatus(tabId, entry);
+}
+
+/** "listening" is a promise: from then on no event is missed, whatever happens to the connection. */
+function showStatus(tabId, { hasStart }) {
+  update(tabId, { status: hasStart && live.get().isConnected ? 'listening' : 'connecting' });
 }
 
 function update(tabId, change) {
@@ -59,11 +67,14 @@ function record(tabId, event) {
   update(tabId, { events: [item, ...events].slice(0, MAX_EVENTS) });
 }
 
-/** Start a subscription for a tab, or take up the one that runs there; answers what GraphiQL calls an observable. */
-export function subscription(tabId, name, payload, resumes) {
+/**
+ * Start a subscription for a tab, or take up the one that runs there; answers what GraphiQL calls an observable.
+ * `field` is what it follows, where it can resume.
+ */
+export function subscription(tabId, name, payload, field) {
   return {
     subscribe(view) {
-      if (!isRunning(tabId)) begin(tabId, name, payload, resumes);
+      if (!isRunning(tabId)) begin(tabId, name, payload, field);
       const entry = entries.get(tabId);
       entry.view = view;
       if (entry.last) view.next(entry.last);
@@ -72,25 +83,49 @@ export function subscription(tabId, name, payload, resumes) {
   };
 }
 
-function begin(tabId, name, payload, resumes) {
-  const entry = { payload, view: null, last: null, resumes };
-  entries.set(tabId, entry);
+function begin(tabId, name, payload, field) {
   const running = new Map(live.get().running);
   running.delete(tabId); // to the end of the list
-  running.set(tabId, { tabId, name, status: live.get().isConnected ? 'listening' : 'connecting', events: [], problem: null, conversationId: payload.variables?.conversationId });
+  running.set(tabId, { tabId, name, status: 'connecting', events: [], problem: null, conversationId: payload.variables?.conversationId });
   live.set({ running });
-  entry.stop = client.subscribe(payload, {
+  follow(tabId, { payload, field, view: null, last: null, hasStart: false });
+}
+
+/** A stream that can resume asks where it begins; any other, and one that was told, begins at once. */
+function follow(tabId, entry) {
+  entries.set(tabId, entry);
+  const query = STARTS[entry.field];
+  if (!query || entry.payload.variables?.after) return listen(tabId, entry);
+  entry.stop = client.subscribe({ query, variables: entry.payload.variables }, {
+    next: ({ data }) => {
+      resumeAfter(entry, data?.start?.eventCursor);
+      listen(tabId, entry);
+    },
+    // What the API refuses is refused again where it belongs, and worded for the subscription.
+    error: (error) => (Array.isArray(error) ? listen(tabId, entry) : fail(tabId, entry, error)),
+    complete: () => {},
+  });
+}
+
+function listen(tabId, entry) {
+  entry.hasStart = true;
+  showStatus(tabId, entry);
+  entry.stop = client.subscribe(entry.payload, {
     next: (result) => receive(tabId, entry, result),
     error: (error) => fail(tabId, entry, error),
     complete: () => finish(tabId, entry, 'ended') && entry.view?.complete(),
   });
 }
 
+/** graphql-ws sends the same payload again after a reconnect: with the last cursor in it, nothing is missed. */
+function resumeAfter(entry, after) {
+  entry.payload.variables = { ...entry.payload.variables, after };
+}
+
 function receive(tabId, entry, result) {
   entry.last = result;
   const [event] = Object.values(result.data ?? {});
-  // graphql-ws sends this same payload again after a reconnect: with the last cursor in it, nothing is missed.
-  if (entry.resumes && event?.cursor) entry.payload.variables = { ...entry.payload.variables, after: event.cursor };
+  if (entry.field && event?.cursor) resumeAfter(entry, event.cursor);
   record(tabId, { result, event });
   entry.view?.next(result);
 }
@@ -166,14 +201,20 @@ function detach(entry) {
 export const frontTab = () => activeTabId;
 export const isDetached = (tabId) => isRunning(tabId) && entries.get(tabId).view === null;
 
-/** Someone else signed in: the socket is opened again with their token, and what runs is subscribed again. */
+/** Someone else signed in: the socket is opened again with their token, and what runs begins again. */
 export function reconnect() {
   const { viewer } = session.get();
   const note = viewer ? `now listening as ${viewer.name}` : 'now without a token';
   for (const [tabId, entry] of entries) {
-    const { after: _, ...variables } = entry.payload.variables ?? {};
-    if (entry.resumes) entry.payload.variables = variables;
     record(tabId, { note });
+    if (entry.field) beginAgain(tabId, entry);
   }
   client.terminate();
+}
+
+/** The socket is kept by the new subscription before the old one lets go of it. */
+function beginAgain(tabId, entry) {
+  const { after: _, ...variables } = entry.payload.variables ?? {};
+  follow(tabId, { ...entry, hasStart: false, payload: { ...entry.payload, variables } });
+  entry.stop(); // no longer the tab's own: what it says of its end is not heard
 }
