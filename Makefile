@@ -27,9 +27,9 @@ check: setup-dev ## ruff, mypy, the import contracts, the committed schema
 	@$(BIN)/lint-imports --no-cache > .venv/imports.log || { cat .venv/imports.log; exit 1; }
 	@$(BIN)/python server.py schema | diff -u schema/schema.graphql -
 
-browser-test: setup-dev ## the GraphiQL page in a real Chromium; needs Node and Chromium
+browser-test: setup-dev ## the GraphiQL page in a real Chromium, and graphql-ws in Node; needs both
 	@cd tests/flow/browser && npm ci --silent
-	@REQUIRE_BROWSER=1 $(BIN)/python -m pytest tests/flow/test_browser.py
+	@REQUIRE_BROWSER=1 $(BIN)/python -m pytest tests/flow/test_browser.py tests/flow/test_reconnect.py
 
 bench-live: setup ## measure the live side; ARGS="fan-out --rounds 3", ARGS=--quick
 	@exec $(TIED) $(BIN)/python -m bench $(ARGS)

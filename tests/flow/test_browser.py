@@ -36,21 +36,26 @@ def missing() -> str | None:
         "Node 20 or later": NODE,
         "Chromium": CHROMIUM,
         "the page: `npm ci && npm run build` in web/": (PROJECT / "web" / "static" / "index.html").is_file(),
-        "playwright-core: `npm ci` in tests/flow/browser/": (
-            SCRIPT.parent / "node_modules" / "playwright-core"
-        ).is_dir(),
+        "the clients: `npm ci` in tests/flow/browser/": all(
+            (SCRIPT.parent / "node_modules" / client).is_dir() for client in ("playwright-core", "graphql-ws")
+        ),
     }
     absent = [name for name, found in needed.items() if not found]
     return f"the browser tests need {'; '.join(absent)}" if absent else None
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of its own, on an embedded database with the demo users."""
+def require_browser() -> None:
+    """Go no further where something is missing."""
     if reason := missing():
         if os.environ.get("REQUIRE_BROWSER"):
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of its own, on an embedded database with the demo users."""
+    require_browser()
     folder = tmp_path_factory.mktemp("browser")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
     environment["PARLEY_DATA_DIR"] = str(folder / "data")

@@ -1,21 +1,10 @@
 // Uses the page as two people would, in a real Chromium, and prints what it saw as JSON: the facts are in test_browser.py.
 // node page.mjs URL CHROMIUM SCREENSHOT_FOLDER
 import path from 'node:path';
-import { chromium } from 'playwright-core';
+import { dock, execute, launch, tab } from './graphiql.mjs';
 
 const [url, executablePath, shots] = process.argv.slice(2);
 const TIMEOUT = 20_000;
-// No sandbox: tests may run as root. The others keep Chromium's own traffic down; the last lets no name but ours resolve.
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
-];
 
 const seen = { requests: [], failed: [], console: [], violations: [], inits: [] };
 
@@ -60,8 +49,6 @@ async function waitForContent(page, name, text) {
   return content(page, name);
 }
 
-const tab = (page, name) => page.getByRole('tab', { name }).getByRole('button', { name, exact: true }).click();
-const execute = (page) => page.locator('.graphiql-execute-button').click();
 const signInAs = (page, handle) => page.getByLabel('Signed in as').selectOption(handle);
 
 async function run(page, name, expected) {
@@ -84,7 +71,6 @@ async function send(page, body) {
   return JSON.parse(await waitForContent(page, 'response.json', body));
 }
 
-const dock = (page) => page.getByRole('region', { name: 'Live events' });
 const shot = (page, name) => page.screenshot({ path: path.join(shots, `${name}.png`) });
 
 async function scenario(browser) {
@@ -135,7 +121,7 @@ async function scenario(browser) {
   return facts;
 }
 
-const browser = await chromium.launch({ executablePath, args: FLAGS });
+const browser = await launch(executablePath);
 try {
   const facts = await scenario(browser);
   console.log(JSON.stringify({ ...facts, ...seen }));
