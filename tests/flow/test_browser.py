@@ -132,7 +132,7 @@ def test_the_first_demo_user_is_signed_in(seen: Seen) -> None:
 
 def test_the_tabs_are_named(seen: Seen) -> None:
     """There is a tab for each thing to try."""
-    assert seen["tabs"] == ["Inbox", "History", "Send", "MarkRead", "Live"]
+    assert seen["tabs"] == ["Inbox", "History", "Send", "MarkRead", "Live", "Everything"]
 
 
 def test_a_reload_keeps_the_tabs(seen: Seen) -> None:

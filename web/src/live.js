@@ -13,6 +13,7 @@ const RENEWAL_MS = 60_000; // a token refused so soon after another one did not 
 // event loses nothing.
 const STARTS = {
   conversationEvents: 'query Start($conversationId: ID!) { start: conversation(id: $conversationId) { eventCursor } }',
+  viewerEvents: 'query Start { start: viewer { eventCursor } }',
 };
 const CAUSES = { 4401: 'not signed in', 4403: 'the token was refused or has expired' };
 

@@ -131,6 +131,31 @@ subscription Live(
 }
 `;
 
+const EVERYTHING = `# The same for all your conversations at once, also for
+# those that others start with you: one stream for a
+# whole application.
+
+subscription Everything($after: String) {
+  viewerEvents(after: $after) {
+    __typename
+    cursor
+    conversation { id displayTitle }
+    actor { name }
+    ... on MessageSent {
+      message { seq body sender { name } }
+    }
+    ... on ReceiptChanged {
+      participant {
+        user { name }
+        lastReadSeq
+        lastDeliveredSeq
+      }
+    }
+    ... on TypingChanged { isTyping }
+  }
+}
+`;
+
 const variables = (extra) => JSON.stringify({ conversationId: '', ...extra }, null, 2);
 
 export const DEFAULT_TABS = [
@@ -139,4 +164,5 @@ export const DEFAULT_TABS = [
   { query: SEND, variables: variables({ body: 'Hello from GraphiQL' }) },
   { query: MARK_READ, variables: variables() },
   { query: LIVE, variables: variables() },
+  { query: EVERYTHING },
 ];
