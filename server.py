@@ -24,6 +24,7 @@ import settings as configuration
 from db import migrate
 from db.pool import DatabaseUnavailableError, Observer
 from resolvers import demo, development, service, tokens
+from resolvers.counters import Counters
 from resolvers.identity import Identity
 from resolvers.service import Service
 from resolvers.tokens import Verifier
@@ -57,7 +58,8 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     verifier = _verifier(settings, secret)
     built = schema.build(max_tokens=settings.max_query_tokens, max_depth=settings.max_query_depth)
     holder: list[Running] = []
-    sockets = Sockets(most_per_user=settings.max_sockets_per_user, drain_seconds=settings.drain_seconds)
+    counters = Counters()
+    sockets = Sockets(counters, most_per_user=settings.max_sockets_per_user, drain_seconds=settings.drain_seconds)
 
     def running() -> Running:
         return holder[0]
@@ -70,6 +72,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
             broker_url=settings.broker_url,
             pool_size=settings.pool_size,
             max_body_length=settings.max_body_length,
+            counters=counters,
             observe=observe,
         ) as started:
             holder.append(Running(started, Identity(verifier, started.database)))

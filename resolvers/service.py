@@ -37,6 +37,7 @@ async def running(
     broker_url: str | None = None,
     pool_size: int = 10,
     max_body_length: int = 10_000,
+    counters: Counters | None = None,
     observe: Observer | None = None,
 ) -> AsyncIterator[Service]:
     """A service on the database at `url`, which listens through the broker, or `listen_url` where that is another way."""
@@ -44,7 +45,7 @@ async def running(
     feed = Feed(RedisLine, broker_url) if broker_url else Feed(PostgresLine, listen_url or url)
     broadcast = Broadcast(backend=feed)
     wakeups = Wakeups(broadcast)
-    counters = Counters()
+    counters = counters or Counters()
     hub = Hub(DatabaseLog(database), wakeups, counters)
     await broadcast.connect()
     hub.start()

@@ -36,11 +36,14 @@ class Context:
         caller: Caller | None,
         request_id: str,
         *,
+        stopping: asyncio.Event,
         is_shared: bool = False,
         is_patient: bool = False,
     ) -> None:
         self.service = service
         self.request_id = request_id
+        self.stopping = stopping
+        """Set when the server begins to stop."""
         self.event_cursor: str | None = None
         """Where `viewerEvents` goes on, read before anything else of this operation."""
         self._caller = caller
@@ -72,7 +75,9 @@ class Context:
     def for_event(self, *, is_shared: bool = False) -> "Context":
         """A context for one event of this operation: nothing that was loaded for an earlier one answers for it."""
         caller = None if is_shared else self._caller
-        return Context(self.service, caller, self.request_id, is_shared=is_shared, is_patient=True)
+        return Context(
+            self.service, caller, self.request_id, stopping=self.stopping, is_shared=is_shared, is_patient=True
+        )
 
     def load(self, name: Hashable, key: K, load: Callable[[list[K]], Awaitable[list[V]]]) -> Awaitable[V]:
         """The value of `key`, loaded together with all others that are asked for under the same name."""

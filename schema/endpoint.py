@@ -92,7 +92,7 @@ class Endpoint(GraphQL[Context, None]):
         return self._is_origin_allowed(origin)
 
     def new_context(self, caller: Caller | None) -> Context:
-        return Context(self._running()[0], caller, uuid4().hex)
+        return Context(self._running()[0], caller, uuid4().hex, stopping=self.sockets.stopping)
 
     async def caller_of(self, token: str | None) -> Caller:
         """Who sends this token; raises UnauthenticatedError or UnavailableError."""

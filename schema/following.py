@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from db.rows import Event
+from resolvers.errors import UnauthenticatedError, UnavailableError
 from resolvers.reader import Audience, Reader, Source
 from resolvers.stream import Hub
 from schema.context import Context
@@ -22,18 +23,35 @@ class Following:
         self._context = context
 
     async def __aiter__(self) -> AsyncIterator[Event]:
+        """Ends with UnavailableError when the server stops, and with UnauthenticatedError when the token expires."""
         queue = _Queue(self.source)
-        reader = asyncio.create_task(Reader(self.hub, self.source, Audience(self.hub), queue).run())
-        reader.add_done_callback(lambda _reader: queue.end())
+        tasks = [
+            asyncio.create_task(each)
+            for each in (Reader(self.hub, self.source, Audience(self.hub), queue).run(), self._end())
+        ]
+        for task in tasks:
+            task.add_done_callback(lambda _task: queue.end())
         try:
             while (event := await queue.next()) is not None:
                 self._context.begin_event()
                 yield event
-            await reader  # which raises what ended it
+            for task in tasks:
+                if task.done():
+                    await task  # which raises what ended it
         finally:
-            reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await reader
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _end(self) -> None:
+        """Raise what a socket is closed for: whoever has none is told like this."""
+        left = (self._context.caller.expires_at - datetime.now(UTC)).total_seconds()
+        try:
+            async with asyncio.timeout(max(0.0, left)):
+                await self._context.stopping.wait()
+        except TimeoutError as error:
+            raise UnauthenticatedError("the token expired; ask again with a fresh one") from error
+        raise UnavailableError("the server is stopping; ask again, after the last cursor")
 
 
 class _Queue:

@@ -45,6 +45,11 @@ class Outbox:
             raise WebSocketDisconnected
         self.push(text)
 
+    async def flush(self) -> None:
+        """Wait until what waits is handed to the socket."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+
     async def close(self) -> None:
         """Drop what waits."""
         self._drop()

@@ -3,21 +3,19 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterable
-from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
-from graphql import GraphQLError, OperationType, get_operation_ast, parse
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Operation
+
+from resolvers.counters import Counters
 
 _log = structlog.get_logger(__name__)
 
 _SERVICE_RESTART, _TRY_AGAIN_LATER = 1012, 1013
-_FINISH = 2.0  # seconds that queries and mutations get to end
-_CLOSE = 1.0  # seconds to write the close, which a peer that does not read may hold up
+_RETIRE = (
+    3.0  # seconds that a socket gets to finish what runs and to be closed, which a peer that does not read may hold up
+)
 _LONGEST_PAUSE = 0.1  # seconds between two sockets: a few of them need no spreading
-_MOST_TOKENS = 100_000  # of a document: what the settings allow at most
 
 
 class Refusal(NamedTuple):
@@ -40,12 +38,18 @@ class Socket(Protocol):
 class Sockets:
     """Those that said who they are, by user."""
 
-    def __init__(self, *, most_per_user: int, drain_seconds: float) -> None:
+    def __init__(self, counters: Counters, *, most_per_user: int, drain_seconds: float) -> None:
+        self.stopping = asyncio.Event()
+        """Set when the server begins to stop."""
+        self._counters = counters
         self._most_per_user = most_per_user
         self._drain_seconds = drain_seconds
         self._users: dict[Socket, str] = {}
         self._counts: Counter[str] = Counter()
-        self.is_stopping = False
+
+    @property
+    def is_stopping(self) -> bool:
+        return self.stopping.is_set()
 
     def enter(self, socket: Socket, user: str) -> Refusal | None:
         """Take a socket in, or say why not."""
@@ -56,6 +60,7 @@ class Sockets:
             return Refusal(_TRY_AGAIN_LATER, f"{count} sockets of this user are open on this server; try again later")
         self._users[socket] = user
         self._counts[user] += 1
+        self._counters.sockets = len(self._users)
         return None
 
     def leave(self, socket: Socket) -> None:
@@ -66,13 +71,14 @@ class Sockets:
         self._counts[user] -= 1
         if not self._counts[user]:
             del self._counts[user]
+        self._counters.sockets = len(self._users)
 
     def count(self) -> int:
         return len(self._users)
 
     async def drain(self) -> None:
         """Let no more in and retire all there are, one after the other: their clients come back as evenly as they go."""
-        self.is_stopping = True
+        self.stopping.set()
         sockets = list(self._users)
         random.shuffle(sockets)  # else those of one user, who came together, would go together
         pause = min(self._drain_seconds / max(1, len(sockets)), _LONGEST_PAUSE)
@@ -85,28 +91,7 @@ class Sockets:
         if socket not in self._users:
             return
         try:
-            async with asyncio.timeout(_FINISH + _CLOSE):
+            async with asyncio.timeout(_RETIRE):
                 await socket.retire()
         except TimeoutError:
             _log.info("socket_not_closed")  # the server drops it when it ends
-
-
-async def finish(operations: Iterable[Operation[Any, Any]]) -> None:
-    """Wait until queries and mutations are answered, but not for ever."""
-    tasks = [
-        operation.task
-        for operation in operations
-        if operation.task and not _is_subscription(operation.query, operation.operation_name)
-    ]
-    if tasks:
-        await asyncio.wait(tasks, timeout=_FINISH)
-
-
-@lru_cache(maxsize=512)
-def _is_subscription(query: str, operation_name: str | None) -> bool:
-    try:
-        document = parse(query, no_location=True, max_tokens=_MOST_TOKENS)
-    except (GraphQLError, RecursionError):
-        return False  # it is being refused
-    operation = get_operation_ast(document, operation_name)
-    return operation is not None and operation.operation is OperationType.SUBSCRIPTION

@@ -20,16 +20,16 @@ from resolvers.identity import Caller
 from resolvers.tokens.bearer import token_from_params
 from resolvers.tokens.errors import ExpiredTokenError, InvalidTokenError
 from schema.context import Context
-from schema.documents import Document
 from schema.faults import present
 from schema.outbox import Outbox
-from schema.registry import STOPPING, finish
+from schema.registry import STOPPING
 
 if TYPE_CHECKING:
     from schema.endpoint import Endpoint
 
 # Clients take 4401 for fatal and connect again after 4403 with a fresh token: an expired token is the latter.
 _UNAUTHORIZED, _FORBIDDEN, _TRY_AGAIN_LATER, _BAD_REQUEST = 4401, 4403, 1013, 4400
+_FINISH = 2.0  # seconds that queries and mutations get to end
 _LONGEST_REASON = 123  # bytes; RFC 6455, 5.5.1
 
 
@@ -102,16 +102,18 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
         """Queries and mutations are strawberry's to run; subscriptions share their executions."""
-        document = self.view.documents.get(operation.query)
-        selected = document.operation(operation.operation_name)
         with suppress(WebSocketDisconnected):
-            if selected is None or selected.operation is not OperationType.SUBSCRIPTION:
-                await super().run_operation(operation)
+            if self._is_subscription(operation):
+                await self._follow(operation)
             else:
-                await self._follow(operation, document)
+                await super().run_operation(operation)
 
-    async def _follow(self, operation: Operation[Context, None], document: Document) -> None:
-        context = self.context
+    def _is_subscription(self, operation: Operation[Context, None]) -> bool:
+        selected = self.view.documents.get(operation.query).operation(operation.operation_name)
+        return selected is not None and selected.operation is OperationType.SUBSCRIPTION
+
+    async def _follow(self, operation: Operation[Context, None]) -> None:
+        context, document = self.context, self.view.documents.get(operation.query)
         try:
             begun = await self.view.schema.subscribe_to(
                 document, operation.operation_name, operation.variables, context, self._outbox, operation.id
@@ -138,7 +140,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     async def retire(self) -> None:
         """Begin nothing more, finish what runs, and close."""
         self._is_retiring = True
-        await finish(self.operations.values())
+        running = [each.task for each in self.operations.values() if each.task and not self._is_subscription(each)]
+        if running:
+            await asyncio.wait(running, timeout=_FINISH)
+        await self._outbox.flush()
         await self.close(*STOPPING)
 
     async def shutdown(self) -> None:

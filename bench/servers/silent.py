@@ -7,7 +7,7 @@ import settings
 from resolvers.wakeups import Wakeups
 
 
-def _tell_nobody(self: Wakeups, conversation: UUID, revision: int) -> None:
+def _tell_nobody(self: Wakeups, conversation: UUID, revision: int, *, has_joined: bool = False) -> None:
     pass
 
 
