@@ -9,7 +9,7 @@ TIED := $(shell command -v setpriv >/dev/null && setpriv --help | grep -q pdeath
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format lock browser-test bench-live setup setup-dev
+.PHONY: help serve test soak check format lock browser-test bench-live setup setup-dev
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ serve: setup ## start Parley; ARGS="--port 9000 --workers 2"
 
 test: check ## run the checks, then all tests; ARGS="-k seq" for some
 	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term-missing:skip-covered)
+
+soak: setup-dev ## the tests of faults at length, and a table of what each did; FOR=30 seconds each
+	@SOAK=$(or $(FOR),30) $(BIN)/python -m pytest tests/faults $(ARGS)
 
 check: setup-dev ## ruff, mypy, the import contracts, the committed schema
 	@$(BIN)/ruff check --quiet

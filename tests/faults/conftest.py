@@ -1,0 +1,69 @@
+"""How long each fault lasts, where it happens, and the table at the end.
+
+A run is short, for `make test`; with SOAK=30 in the environment (`make soak`) each fault has 30 seconds.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.embedded import EmbeddedPostgres
+from tests.faults import report, servers
+from tests.faults.load import Load, Shape, loaded
+from tests.faults.servers import Server
+from tests.flow.test_lifecycle import free_port
+
+_SOAK = os.environ.get("SOAK")
+_SHORT = 2.0  # seconds
+_LINES = pytest.StashKey[list[report.Line]]()
+
+Trial = Callable[..., AbstractAsyncContextManager[Load]]
+Serve = Callable[..., Any]
+
+
+def pytest_terminal_summary(config: pytest.Config) -> None:
+    lines = config.stash.get(_LINES, [])
+    if _SOAK and lines:
+        report.show(lines)
+
+
+@pytest.fixture
+def seconds() -> float:
+    """How long a fault lasts, or goes on happening."""
+    return float(_SOAK) if _SOAK else _SHORT
+
+
+@pytest.fixture
+def trial(request: pytest.FixtureRequest) -> Trial:
+    """A load, whose verdict becomes a line of the table; more arguments are those of its Shape."""
+
+    @asynccontextmanager
+    async def try_(fault: str, *at: Server, **shape: Any) -> AsyncIterator[Load]:
+        async with loaded([server.address for server in at], Shape(**shape)) as load:
+            yield load
+        lines = request.config.stash.setdefault(_LINES, [])
+        lines.append(report.Line(fault, load.duration, load.verdict))
+
+    return try_
+
+
+@pytest.fixture
+async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
+    """Starts servers, which end with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(database_url: str, **settings: object) -> Server:
+            return await stack.enter_async_context(servers.serving(database_url, tmp_path, free_port(), **settings))
+
+        yield start
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL of the test's own that keeps what it committed, whatever happens to it."""
+    with EmbeddedPostgres(tmp_path / "postgres") as own:
+        yield own

@@ -1,0 +1,50 @@
+"""What can happen to PostgreSQL."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from db.embedded import EmbeddedPostgres
+from tests.faults.processes import family, gone, tell
+
+
+async def terminate(url: str, application_name: str = "%") -> int:
+    """End the connections to this database with a name like this; returns how many."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE $1",
+            application_name,
+        )
+        return len(rows)
+    finally:
+        await connection.close()
+
+
+async def end(database: EmbeddedPostgres, number: signal.Signals) -> None:
+    """Send a signal to the first of its processes, and wait until all have ended."""
+    assert database.pid
+    everybody = family(database.pid)
+    tell([database.pid], number)
+    await gone(everybody)
+
+
+def start_again(database: EmbeddedPostgres) -> None:
+    """From the main thread, to which its life is bound; the clients stand still for the fraction of a second it takes."""
+    database.stop()
+    database.start()
+
+
+@contextmanager
+def frozen(database: EmbeddedPostgres) -> Iterator[None]:
+    """Every process of it stands still: its connections stay open, and nothing answers."""
+    assert database.pid
+    everybody = family(database.pid)
+    tell(everybody, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        tell(everybody, signal.SIGCONT)

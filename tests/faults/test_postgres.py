@@ -1,0 +1,37 @@
+"""PostgreSQL breaks under the servers: what it acknowledged is there, and the streams go on where they were."""
+
+import signal
+
+import pytest
+
+from db.embedded import EmbeddedPostgres
+from tests.faults.conftest import Serve, Trial
+from tests.faults.postgres import end, frozen, start_again
+
+
+@pytest.mark.parametrize(
+    ("number", "fault"),
+    [(signal.SIGKILL, "PostgreSQL killed"), (signal.SIGQUIT, "PostgreSQL stopped at once")],
+)
+async def test_postgres_ends(
+    number: signal.Signals, fault: str, trial: Trial, serve: Serve, database: EmbeddedPostgres, seconds: float
+) -> None:
+    """In the middle of statements and with recovery at the next start, a second later."""
+    async with trial(fault, await serve(database.url)) as load:
+        async for _ in load.every(max(1.0, seconds / 3), seconds):
+            with load.outage():
+                await end(database, number)
+                await load.lasts(1.0)
+                start_again(database)
+        await load.lasts(1.0)
+    assert (load.verdict.defects, load.complaints) == ({}, {})
+
+
+async def test_postgres_stands_still(trial: Trial, serve: Serve, database: EmbeddedPostgres, seconds: float) -> None:
+    """Connections stay open and nothing answers, for longer than anybody's heartbeat; then it goes on."""
+    async with trial("PostgreSQL frozen", await serve(database.url)) as load:
+        await load.lasts(1.0)
+        with load.outage(), frozen(database):
+            await load.lasts(min(10.0, seconds + 1))
+        await load.lasts(1.0)
+    assert (load.verdict.defects, load.complaints) == ({}, {})
