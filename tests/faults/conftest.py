@@ -14,6 +14,7 @@ import pytest
 from db.embedded import EmbeddedPostgres
 from tests.faults import report, servers
 from tests.faults.load import Load, Shape, loaded
+from tests.faults.proxy import Proxy
 from tests.faults.servers import Server
 from tests.flow.test_lifecycle import free_port
 
@@ -32,6 +33,12 @@ def pytest_terminal_summary(config: pytest.Config) -> None:
 
 
 @pytest.fixture
+def is_long() -> bool:
+    """Whether amounts may be large."""
+    return _SOAK is not None
+
+
+@pytest.fixture
 def seconds() -> float:
     """How long a fault lasts, or goes on happening."""
     return float(_SOAK) if _SOAK else _SHORT
@@ -42,7 +49,7 @@ def trial(request: pytest.FixtureRequest) -> Trial:
     """A load, whose verdict becomes a line of the table; more arguments are those of its Shape."""
 
     @asynccontextmanager
-    async def try_(fault: str, *at: Server, **shape: Any) -> AsyncIterator[Load]:
+    async def try_(fault: str, *at: Server | Proxy, **shape: Any) -> AsyncIterator[Load]:
         async with loaded([server.address for server in at], Shape(**shape)) as load:
             yield load
         lines = request.config.stash.setdefault(_LINES, [])

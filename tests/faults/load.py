@@ -11,7 +11,7 @@ from itertools import count
 import httpx
 
 from schema import schema
-from tests.faults.oracle import Journal, Listening, Outage, Verdict, judge
+from tests.faults.oracle import Journal, Listening, Outage, Receipt, Verdict, judge
 from tests.faults.people import Person
 from tests.faults.readers import Reader
 from tests.faults.writers import Writer
@@ -90,11 +90,28 @@ class Load:
             await self.lasts(interval)
             yield
 
-    async def follows(self) -> None:
-        """Return when every reader has subscribed."""
+    async def joined(self) -> None:
+        """Return when every reader has subscribed; again, where its connection has just been broken."""
+        for reader in self.readers:
+            reader.joined.clear()
         async with asyncio.timeout(_PATIENCE):
             for reader in self.readers:
-                await reader.connected.wait()
+                await reader.joined.wait()
+
+    async def told(self, reader: Reader, count: int) -> Sequence[Receipt]:
+        """The next so many receipts of a reader, when it has them."""
+        receipts = reader.listening.receipts
+        first = len(receipts)
+        async with asyncio.timeout(_PATIENCE):
+            while len(receipts) < first + count:
+                reader.arrived.clear()
+                await reader.arrived.wait()
+        return receipts[first:]
+
+    def delays(self, receipts: Sequence[Receipt]) -> list[float]:
+        """Seconds from each acknowledgement to the receipt; none where the receipt was first."""
+        acknowledged = self.journal.acknowledged
+        return [max(0.0, each.at - acknowledged[each.key].at) if each.key in acknowledged else 0.0 for each in receipts]
 
     @contextmanager
     def outage(self) -> Iterator[None]:
@@ -110,7 +127,7 @@ class Load:
         """Work while the block runs; then end in order, and judge."""
         stopping = asyncio.Event()
         reading = [asyncio.create_task(reader.run()) for reader in self.readers]
-        await self.follows()
+        await self.joined()
         writing = [asyncio.create_task(writer.run(stopping, pause)) for writer in self.writers]
         self._tasks = [*reading, *writing]
         try:

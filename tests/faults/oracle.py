@@ -38,20 +38,22 @@ class Receipt:
     at: float
 
 
-@dataclass(slots=True)
-class Listening:
-    """What one reader was told, and after which seq of each conversation it began."""
-
-    starts: Mapping[str, int]
-    receipts: list[Receipt] = field(default_factory=list)
-
-
 @dataclass(frozen=True, slots=True)
 class Outage:
     """A time in which nothing could be delivered."""
 
     begin: float
     end: float
+
+
+@dataclass(slots=True)
+class Listening:
+    """What one reader was told, and after which seq of each conversation it began."""
+
+    starts: Mapping[str, int]
+    receipts: list[Receipt] = field(default_factory=list)
+    absences: list[Outage] = field(default_factory=list)
+    """When it did not listen."""
 
 
 History = Mapping[str, Sequence[tuple[int, str]]]
@@ -99,7 +101,14 @@ def judge(journal: Journal, listenings: Sequence[Listening], history: History, o
         phantom=sum(key not in journal.begun for _, _, key in kept)
         + sum((each.conversation, each.seq, each.key) not in kept for each in receipts),
         missed=sum(_missed(listening, history) for listening in listenings),
-        silence=max((_silence(journal, each, outages) for each in receipts), default=0.0),
+        silence=max(
+            (
+                _silence(journal, each, [*outages, *listening.absences])
+                for listening in listenings
+                for each in listening.receipts
+            ),
+            default=0.0,
+        ),
     )
 
 

@@ -60,6 +60,10 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
 
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def __len__(self) -> int:
         """Connections that are open now."""
         return len(self._links)

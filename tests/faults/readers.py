@@ -4,16 +4,17 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import websockets
 from websockets.asyncio.client import ClientConnection
 
-from tests.faults.oracle import Listening, Receipt
+from tests.faults.oracle import Listening, Outage, Receipt
 from tests.faults.people import PAUSES, Person
 
-_TIMEOUT = 5.0  # seconds for a connection to be made
+_TIMEOUT = 15.0  # seconds for a connection to be made; a crowd has to wait for each other
 _CONVERSATION = (
     "subscription ($id: ID!, $after: String) { conversationEvents(conversationId: $id, after: $after) { %s } }"
 )
@@ -36,11 +37,8 @@ class Reader:
         """It begins at the cursors: of each conversation, or under None of the viewer. `fields` are more of a message."""
         self.person = person
         self.listening = listening
-        self.connected = asyncio.Event()
-        """Whether it has subscribed."""
-        self.reading = asyncio.Event()
-        """Cleared, it takes nothing from its socket."""
-        self.reading.set()
+        self.joined = asyncio.Event()
+        """Set whenever it has subscribed."""
         self.arrived = asyncio.Event()
         """Set with every message."""
         self.seen: dict[str, int] = dict(listening.starts)
@@ -48,6 +46,19 @@ class Reader:
         self._cursors = dict(cursors)
         self._event = _EVENT % fields
         self._receive_buffer = receive_buffer
+        self._reading = asyncio.Event()
+        self._reading.set()
+
+    @contextmanager
+    def absent(self) -> Iterator[None]:
+        """While it takes nothing from its socket, which stays open."""
+        begin = time.monotonic()
+        self._reading.clear()
+        try:
+            yield
+        finally:
+            self._reading.set()
+            self.listening.absences.append(Outage(begin, time.monotonic()))
 
     async def run(self) -> None:
         """Follow for ever, over one connection after the other."""
@@ -62,7 +73,6 @@ class Reader:
                 (self.person.complaints if code >= 4400 else self.person.troubles)[f"closed with {code}"] += 1
             except (OSError, TimeoutError, websockets.WebSocketException) as error:
                 self.person.troubles[type(error).__name__] += 1
-            self.connected.clear()
             attempt = attempt + 1 if len(self.listening.receipts) == before else 0
             await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
 
@@ -73,14 +83,14 @@ class Reader:
             sock=await self._socket(address),
             subprotocols=[websockets.Subprotocol("graphql-transport-ws")],
             open_timeout=_TIMEOUT,
-            close_timeout=_TIMEOUT,
+            close_timeout=1,
             compression=None,
             max_size=None,
             proxy=None,
         ) as connection:
             await self._subscribe(connection)
             while True:
-                await self.reading.wait()
+                await self._reading.wait()
                 message = json.loads(await connection.recv())
                 if message["type"] == "next" and "errors" not in message["payload"]:
                     self._take(message)
@@ -104,7 +114,7 @@ class Reader:
             await connection.send(
                 json.dumps({"type": "subscribe", "id": conversation or "viewer", "payload": operation})
             )
-        self.connected.set()
+        self.joined.set()
 
     def _take(self, message: Any) -> None:
         (event,) = message["payload"]["data"].values()

@@ -124,3 +124,12 @@ def test_an_outage_is_no_silence(account: Account) -> None:
     account.readers[0].receipts[2] = Receipt(ROOM, 3, "key 3", 9.1)
     account.outages.append(Outage(2.0, 8.1))
     assert account.defects() == {}
+
+
+def test_who_does_not_listen_is_told_later(account: Account) -> None:
+    """The absence of one reader excuses nothing to another."""
+    account.readers[0].receipts[2] = Receipt(ROOM, 3, "key 3", 9.1)
+    account.readers[0].absences.append(Outage(2.0, 8.1))
+    assert account.defects() == {}
+    account.readers[1].receipts[2] = account.readers[0].receipts[2]
+    assert account.defects() == {"silence": pytest.approx(6.0)}
