@@ -4,7 +4,7 @@ A run is short, for `make test`; with SOAK=30 in the environment (`make soak`) e
 """
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ _SHORT = 2.0  # seconds
 _LINES = pytest.StashKey[list[report.Line]]()
 
 Trial = Callable[..., AbstractAsyncContextManager[Load]]
-Serve = Callable[..., Any]
+Serve = Callable[..., Awaitable[Server]]
 
 
 def pytest_terminal_summary(config: pytest.Config) -> None:
@@ -60,11 +60,14 @@ def trial(request: pytest.FixtureRequest) -> Trial:
 
 @pytest.fixture
 async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
-    """Starts servers, which end with the test."""
+    """Starts servers, which end with the test; ask for their database before, as what is asked for last ends first."""
+    started: list[Server] = []
     async with AsyncExitStack() as stack:
 
         async def start(database_url: str, **settings: object) -> Server:
-            return await stack.enter_async_context(servers.serving(database_url, tmp_path, free_port(), **settings))
+            serving = servers.serving(database_url, tmp_path, free_port(), **settings)
+            started.append(await stack.enter_async_context(serving))
+            return started[-1]
 
         yield start
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import asyncpg
 
 from db.embedded import EmbeddedPostgres
-from tests.faults.processes import family, gone, tell
+from tests.faults.processes import command, family, gone, tell
 
 
 async def terminate(url: str, application_name: str = "%") -> int:
@@ -22,6 +22,12 @@ async def terminate(url: str, application_name: str = "%") -> int:
         return len(rows)
     finally:
         await connection.close()
+
+
+def backends(database: EmbeddedPostgres) -> list[int]:
+    """Its processes that serve a connection."""
+    assert database.pid
+    return [pid for pid in family(database.pid) if "[local]" in command(pid)]
 
 
 async def end(database: EmbeddedPostgres, number: signal.Signals) -> None:

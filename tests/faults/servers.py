@@ -1,6 +1,7 @@
 """Parley as it is run: `server.py serve` in processes of its own, on a port that stays its own."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -26,9 +27,15 @@ class Server:
         """Its log goes to a file in `folder`."""
         self.port = port
         self.log = folder / f"{port}.log"
-        stated = {"DATABASE_URL": database_url, "DATA_DIR": folder, "PORT": port, "TOKEN_SECRET": SECRET, **settings}
+        stated = {
+            "DATABASE_URL": database_url,
+            "DATA_DIR": folder,
+            "PORT": port,
+            "TOKEN_SECRET": SECRET,
+            "LOG_FORMAT": "json",
+        }
         bare = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
-        self._environment = bare | {f"PARLEY_{name}": str(value) for name, value in stated.items()}
+        self._environment = bare | {f"PARLEY_{name}": str(value) for name, value in (stated | settings).items()}
         self._process: Process | None = None
 
     @property
@@ -47,6 +54,13 @@ class Server:
     def resident(self) -> int:
         """Bytes of memory it holds."""
         return resident(family(self.pid))
+
+    def errors(self) -> list[str]:
+        """Lines of its log that tell of an error, and those that are no lines of a log."""
+        lines = self.log.read_text().splitlines()
+        return [
+            line for line in lines if not line.startswith("{") or json.loads(line)["level"] in {"error", "critical"}
+        ]
 
     async def start(self) -> None:
         """Return when it answers."""
@@ -70,6 +84,10 @@ class Server:
                             pass
                     return
         raise AssertionError(f"the server did not start:\n{self.log.read_text()[-2000:]}")
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
 
     async def end(self) -> None:
         """SIGTERM, and wait."""
@@ -96,4 +114,5 @@ async def serving(database_url: str, folder: Path, port: int, **settings: object
     try:
         yield server
     finally:
-        await server.end()
+        if server.is_running:
+            await server.end()

@@ -39,7 +39,7 @@ async def _end(process: Process, number: signal.Signals) -> None:
         await process.communicate()
 
 
-async def test_redis_is_killed(trial: Trial, serve: Serve, database_url: str, tmp_path: Path, seconds: float) -> None:
+async def test_redis_is_killed(database_url: str, serve: Serve, trial: Trial, tmp_path: Path, seconds: float) -> None:
     """kill -9 and, later, a new start, under two workers; while it is away streams go on, if more slowly."""
     port = free_port()
     redis = await _redis(port, tmp_path)
@@ -51,5 +51,4 @@ async def test_redis_is_killed(trial: Trial, serve: Serve, database_url: str, tm
             redis = await _redis(port, tmp_path)
         await load.lasts(1.0)
     assert (load.verdict.defects, load.complaints) == ({}, {})
-    await server.end()
     await _end(redis, signal.SIGTERM)

@@ -14,7 +14,7 @@ _MEGABYTE = 1_000_000
 _KEY = re.compile(rb"writer\d+-\d+/\d+")
 
 
-async def test_every_client_is_reset(trial: Trial, serve: Serve, database_url: str, seconds: float) -> None:
+async def test_every_client_is_reset(database_url: str, serve: Serve, trial: Trial, seconds: float) -> None:
     """Every connection, of writers and readers, by RST and again a second later."""
     server = await serve(database_url)
     async with proxy(to_port(server.port)) as between, trial("all clients reset every 1 s", between) as load:
@@ -25,7 +25,7 @@ async def test_every_client_is_reset(trial: Trial, serve: Serve, database_url: s
     assert between.resets
 
 
-async def test_the_network_stands_still(trial: Trial, serve: Serve, database_url: str, seconds: float) -> None:
+async def test_the_network_stands_still(database_url: str, serve: Serve, trial: Trial, seconds: float) -> None:
     """Nothing passes for longer than a writer waits; what was on its way arrives afterwards, beside its repetition."""
     server = await serve(database_url)
     async with proxy(to_port(server.port)) as between, trial("network stalled", between) as load:
@@ -38,7 +38,7 @@ async def test_the_network_stands_still(trial: Trial, serve: Serve, database_url
     assert (load.verdict.defects, load.complaints) == ({}, {})
 
 
-async def test_a_commit_without_an_answer(trial: Trial, serve: Serve, database_url: str, seconds: float) -> None:
+async def test_a_commit_without_an_answer(database_url: str, serve: Serve, trial: Trial, seconds: float) -> None:
     """The connection to PostgreSQL is cut behind every third message, before, in or instead of the answer: one message."""
     seen: set[bytes] = set()
     cuts = cycle(Cut)
@@ -58,10 +58,9 @@ async def test_a_commit_without_an_answer(trial: Trial, serve: Serve, database_u
             await load.lasts(seconds)
         assert (load.verdict.defects, load.complaints) == ({}, {})
         assert between.resets >= load.verdict.acknowledged // 4
-        await server.end()
 
 
-async def test_a_reader_stops_reading(trial: Trial, serve: Serve, database_url: str, is_long: bool) -> None:
+async def test_a_reader_stops_reading(database_url: str, serve: Serve, trial: Trial, is_long: bool) -> None:
     """Its socket stays open and fills: the server does not grow, its neighbours do not notice, and later it has everything."""
     server = await serve(database_url)
     fields = " ".join(f"copy{number}: body" for number in range(4))
@@ -82,11 +81,11 @@ async def test_a_reader_stops_reading(trial: Trial, serve: Serve, database_url: 
     assert _p99(during) < 0.5 + 3 * _p99(before)
 
 
-async def test_a_crowd_comes_back(trial: Trial, serve: Serve, database_url: str, seconds: float, is_long: bool) -> None:
+async def test_a_crowd_comes_back(database_url: str, serve: Serve, trial: Trial, seconds: float, is_long: bool) -> None:
     """Hundreds of sockets in one conversation are reset at once and all return with their cursors."""
     server = await serve(database_url)
     crowd = 500 if is_long else 100
-    shape = {"writers": 2, "readers": crowd, "conversations": 1, "pause": crowd / 100}
+    shape = {"writers": 4, "readers": crowd, "conversations": 1, "pause": crowd / 100}
     async with (
         proxy(to_port(server.port)) as between,
         trial(f"{crowd} sockets reset", server, addresses_of_readers=[between.address], **shape) as load,

@@ -4,7 +4,7 @@ from tests.faults.conftest import Serve, Trial
 from tests.faults.postgres import terminate
 
 
-async def test_the_listener_dies(trial: Trial, serve: Serve, database_url: str, seconds: float) -> None:
+async def test_the_listener_dies(database_url: str, serve: Serve, trial: Trial, seconds: float) -> None:
     """Once, under load."""
     async with trial("listener terminated", await serve(database_url)) as load:
         await load.lasts(seconds / 2)
@@ -13,17 +13,17 @@ async def test_the_listener_dies(trial: Trial, serve: Serve, database_url: str, 
     assert (load.verdict.defects, load.complaints) == ({}, {})
 
 
-async def test_the_listener_dies_again_and_again(trial: Trial, serve: Serve, database_url: str, seconds: float) -> None:
+async def test_the_listener_dies_again_and_again(database_url: str, serve: Serve, trial: Trial, seconds: float) -> None:
     """As soon as it has come back."""
     async with trial("listener terminated every 2 s", await serve(database_url)) as load:
-        async for _ in load.every(2.0, seconds * 2):
+        async for _ in load.every(2.0, max(4.0, seconds)):
             assert await terminate(database_url, "parley feed")
         await load.lasts(1.0)
     assert (load.verdict.defects, load.complaints) == ({}, {})
 
 
 async def test_all_connections_to_the_database_die(
-    trial: Trial, serve: Serve, database_url: str, seconds: float
+    database_url: str, serve: Serve, trial: Trial, seconds: float
 ) -> None:
     """Statements under way included, of two workers."""
     async with trial("all backends terminated", await serve(database_url, WORKERS=2)) as load:

@@ -6,7 +6,8 @@ import pytest
 
 from db.embedded import EmbeddedPostgres
 from tests.faults.conftest import Serve, Trial
-from tests.faults.postgres import end, frozen, start_again
+from tests.faults.postgres import backends, end, frozen, start_again
+from tests.faults.processes import tell
 
 
 @pytest.mark.parametrize(
@@ -14,7 +15,7 @@ from tests.faults.postgres import end, frozen, start_again
     [(signal.SIGKILL, "PostgreSQL killed"), (signal.SIGQUIT, "PostgreSQL stopped at once")],
 )
 async def test_postgres_ends(
-    number: signal.Signals, fault: str, trial: Trial, serve: Serve, database: EmbeddedPostgres, seconds: float
+    number: signal.Signals, fault: str, database: EmbeddedPostgres, serve: Serve, trial: Trial, seconds: float
 ) -> None:
     """In the middle of statements and with recovery at the next start, a second later."""
     async with trial(fault, await serve(database.url)) as load:
@@ -25,9 +26,20 @@ async def test_postgres_ends(
                 start_again(database)
         await load.lasts(1.0)
     assert (load.verdict.defects, load.complaints) == ({}, {})
+    assert load.troubles
 
 
-async def test_postgres_stands_still(trial: Trial, serve: Serve, database: EmbeddedPostgres, seconds: float) -> None:
+async def test_a_backend_is_killed(database: EmbeddedPostgres, serve: Serve, trial: Trial, seconds: float) -> None:
+    """PostgreSQL then ends all others itself, recovers and goes on: no outage of any length."""
+    async with trial("PostgreSQL backend killed", await serve(database.url)) as load:
+        async for _ in load.every(max(1.0, seconds / 3), seconds):
+            tell(backends(database)[:1], signal.SIGKILL)
+        await load.lasts(1.0)
+    assert (load.verdict.defects, load.complaints) == ({}, {})
+    assert load.troubles
+
+
+async def test_postgres_stands_still(database: EmbeddedPostgres, serve: Serve, trial: Trial, seconds: float) -> None:
     """Connections stay open and nothing answers, for longer than anybody's heartbeat; then it goes on."""
     async with trial("PostgreSQL frozen", await serve(database.url)) as load:
         await load.lasts(1.0)
