@@ -70,6 +70,8 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
             return started[-1]
 
         yield start
+    # A fault of what is around a server is worth a warning in its log; an error would be a fault of its own.
+    assert [line for server in started for line in server.errors()] == []
 
 
 @pytest.fixture
