@@ -110,8 +110,8 @@ class Server:
 async def serving(database_url: str, folder: Path, port: int, **settings: object) -> AsyncIterator[Server]:
     """A running server."""
     server = Server(database_url, folder, port, **settings)
-    await server.start()
     try:
+        await server.start()
         yield server
     finally:
         if server.is_running:
