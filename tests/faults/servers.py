@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.faults.oracle import SILENCE
 from tests.faults.processes import command, family, gone, resident, tell
 from tests.flow.client import SECRET
 
@@ -79,11 +80,15 @@ class Server:
             while line := await self._process.stdout.readline():
                 if line.startswith(b"Parley is ready"):
                     # Before its workers are, where it has some; but it listens, so that a request waits for them.
-                    async with httpx.AsyncClient(timeout=_START) as http:
-                        while not (await http.get(f"{self.address}/readyz")).is_success:
-                            pass
+                    await self.ready(_START)
                     return
         raise AssertionError(f"the server did not start:\n{self.log.read_text()[-2000:]}")
+
+    async def ready(self, patience: float = SILENCE) -> None:
+        """Return when it says that it is ready: that it reaches the database and is woken."""
+        async with asyncio.timeout(patience), httpx.AsyncClient(timeout=patience) as http:
+            while not (await http.get(f"{self.address}/readyz")).is_success:
+                pass
 
     @property
     def is_running(self) -> bool:

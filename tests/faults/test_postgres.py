@@ -18,7 +18,8 @@ async def test_postgres_ends(
     number: signal.Signals, fault: str, database: EmbeddedPostgres, serve: Serve, trial: Trial, seconds: float
 ) -> None:
     """In the middle of statements and with recovery at the next start, a second later."""
-    async with trial(fault, await serve(database.url)) as load:
+    server = await serve(database.url)
+    async with trial(fault, server) as load:
         async for _ in load.every(max(1.0, seconds / 3), seconds):
             with load.outage():
                 await end(database, number)
@@ -26,24 +27,29 @@ async def test_postgres_ends(
                 start_again(database)
         await load.lasts(1.0)
     assert (load.verdict.defects, load.complaints) == ({}, {})
+    await server.ready()
     assert load.troubles
 
 
 async def test_a_backend_is_killed(database: EmbeddedPostgres, serve: Serve, trial: Trial, seconds: float) -> None:
     """PostgreSQL then ends all others itself, recovers and goes on: no outage of any length."""
-    async with trial("PostgreSQL backend killed", await serve(database.url)) as load:
+    server = await serve(database.url)
+    async with trial("PostgreSQL backend killed", server) as load:
         async for _ in load.every(max(1.0, seconds / 3), seconds):
             tell(backends(database)[:1], signal.SIGKILL)
         await load.lasts(1.0)
     assert (load.verdict.defects, load.complaints) == ({}, {})
+    await server.ready()
     assert load.troubles
 
 
 async def test_postgres_stands_still(database: EmbeddedPostgres, serve: Serve, trial: Trial, seconds: float) -> None:
     """Connections stay open and nothing answers, for longer than anybody's heartbeat; then it goes on."""
-    async with trial("PostgreSQL frozen", await serve(database.url)) as load:
+    server = await serve(database.url)
+    async with trial("PostgreSQL frozen", server) as load:
         await load.lasts(1.0)
         with load.outage(), frozen(database):
             await load.lasts(min(10.0, seconds + 1))
         await load.lasts(1.0)
     assert (load.verdict.defects, load.complaints) == ({}, {})
+    await server.ready()
