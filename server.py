@@ -96,7 +96,9 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
         Route("/readyz", _readyz(running, sockets)),
         *site.routes(graphql_path=GRAPHQL, demo_users=None if settings.has_token_key else _demo_users(running, secret)),
     ]
-    return Starlette(routes=routes, lifespan=lifespan, middleware=[_cors(settings)])
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=[_cors(settings)])
+    app.state.counters = counters
+    return app
 
 
 def _secret(settings: Settings) -> str | None:

@@ -224,7 +224,7 @@ _APPEND = Statement(
     SELECT true AS is_new, seq, revision, at FROM conversation
     UNION ALL
     SELECT kind = :kind AND format = :format AND body = :body AND reply_to_seq IS NOT DISTINCT FROM :reply_to_seq,
-        seq, NULL, NULL
+        seq, (SELECT revision FROM parley.conversations WHERE id = :conversation), NULL
     FROM original
     """).bindparams(
         bindparam("conversation", type_=Uuid),
@@ -249,6 +249,8 @@ class Original:
     """The message that had this client_message_id before, and whether its content is the same."""
 
     seq: int
+    revision: int
+    """Of the conversation now, which the message's own does not surpass."""
     same: bool
 
 
@@ -283,4 +285,4 @@ async def append(
     if record is None:
         return None
     is_new, seq, revision, at = record
-    return Appended(seq, revision, at) if revision is not None else Original(seq, is_new)
+    return Appended(seq, revision, at) if at is not None else Original(seq, revision, is_new)

@@ -11,6 +11,8 @@ class Counters:
     """Open websockets that said who they are."""
     subscriptions: int = 0
     """Subscriptions that run."""
+    live: int = 0
+    """Those of them that are up to date: they take events as these are read, and read nothing themselves."""
     groups: int = 0
     """Sets of subscriptions that share one execution of each event."""
     followed: int = 0

@@ -85,9 +85,7 @@ class Reader:
                 if has_missed and await self._catch_up():
                     return
                 if await self._give_kept():
-                    self._state = State.LIVE
-                    await self._fell_behind.wait()
-                    self._hub.counters.fallen_behind += 1
+                    await self._be_live()
                 has_missed = True
                 self._turn()
         finally:
@@ -118,6 +116,17 @@ class Reader:
         """All of the log below the horizon was offered."""
         if self._state is State.LIVE:
             self.position.approach(horizon)
+
+    async def _be_live(self) -> None:
+        """Until the reader falls behind."""
+        self._state = State.LIVE
+        counters = self._hub.counters
+        counters.live += 1
+        try:
+            await self._fell_behind.wait()
+        finally:
+            counters.live -= 1
+        counters.fallen_behind += 1
 
     def _turn(self) -> None:
         self._state = State.TURNING

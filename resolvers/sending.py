@@ -51,8 +51,8 @@ async def send(
             appended, was_created = await append(connection, caller.user, conversation, content, ("input",)), False
         else:
             conversation, appended, was_created = await _send_first(connection, caller.user, user, content)
-        if isinstance(appended, Appended):
-            service.wakeups.tell(conversation, appended.revision, has_joined=was_created)
+        # A repeat too: whoever sent it the first time may have been cut off before anybody was told.
+        service.wakeups.tell(conversation, appended.revision, has_joined=was_created)
         seq = appended.seq
         found = await messages.window(connection, [Window(conversation, seq, seq)], parts) if parts else []
     return Sent(MessageKey(conversation, seq), found[0] if found else None, isinstance(appended, Original))

@@ -1,20 +1,26 @@
 """What every resolver works with."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import structlog
 from broadcaster import Broadcast
 
 from db.feed import Feed
 from db.lines.postgres import PostgresLine
 from db.lines.redis import RedisLine
-from db.pool import Database, Observer
+from db.pool import Database, DatabaseUnavailableError, Observer
 from resolvers.counters import Counters
 from resolvers.log import DatabaseLog
 from resolvers.stream import Hub
 from resolvers.typing import Typing
 from resolvers.wakeups import Wakeups
+
+_log = structlog.get_logger(__name__)
+
+_RETRY = 0.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,16 @@ class Service:
     """Characters of a message."""
 
 
+async def _open(url: str, pool_size: int, observe: Observer | None) -> Database:
+    """The database; it answered when the server started, so the successor of a worker that died waits for it."""
+    while True:
+        try:
+            return await Database.open(url, pool_size=pool_size, observe=observe)
+        except DatabaseUnavailableError as error:
+            _log.warning("database_unreachable", reason=error.reason)
+            await asyncio.sleep(_RETRY)
+
+
 @asynccontextmanager
 async def running(
     url: str,
@@ -41,7 +57,7 @@ async def running(
     observe: Observer | None = None,
 ) -> AsyncIterator[Service]:
     """A service on the database at `url`, which listens through the broker, or `listen_url` where that is another way."""
-    database = await Database.open(url, pool_size=pool_size, observe=observe)
+    database = await _open(url, pool_size, observe)
     feed = Feed(RedisLine, broker_url) if broker_url else Feed(PostgresLine, listen_url or url)
     broadcast = Broadcast(backend=feed)
     wakeups = Wakeups(broadcast)

@@ -33,6 +33,7 @@ from graphql import (
 )
 
 from db.rows import Event
+from resolvers.errors import NotFoundError
 from resolvers.reader import Audience, Reader
 from resolvers.stream import Hub
 from schema.context import Context
@@ -198,7 +199,10 @@ class Group(Audience):
             elif readers := self.readers(heard.conversation_key):
                 self.current = await self.answer(heard, self._executor.context_value)
                 for reader in readers:
-                    reader.offer(heard)
+                    if self.current.is_refused:
+                        reader.fall_behind()  # to the log, where the viewer's rights are looked at
+                    else:
+                        reader.offer(heard)
 
     async def _execute(self, event: Event, context: Context) -> "Answer":
         self.hub.counters.executions += 1
@@ -215,6 +219,8 @@ class Answer:
         payload: dict[str, Any] = {"data": result.data}
         if result.errors:
             payload["errors"] = [error.formatted for error in present(result.errors, request_id)]
+        self.is_refused = any(isinstance(error.original_error, NotFoundError) for error in result.errors or ())
+        """The viewer may not see it: they are leaving the conversation, and are about to be told."""
         self._parts = orjson.dumps(payload).decode().split(_CURSOR)
 
     def text(self, reader: Reader) -> str:
@@ -244,7 +250,8 @@ class _Operation:
 
     async def send(self, event: Event) -> None:
         answer = await self._group.answer(event, self._context)
-        await self._outbox.send(self._frame(answer))
+        if not answer.is_refused:
+            await self._outbox.send(self._frame(answer))
 
     def _frame(self, answer: Answer) -> str:
         self._group.hub.counters.deliveries += 1

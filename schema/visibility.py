@@ -24,10 +24,13 @@ PER_VIEWER: Final[Mapping[Any, Any]] = {"is_per_viewer": True}
 
 
 def depends_on_viewer(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> bool:
-    """Whether anything in the (valid) operation depends on who is asking."""
+    """Whether anything that the (valid) operation asks for of its root fields depends on who is asking.
+
+    The root fields themselves may: `viewerEvents` is one viewer's choice of events that are the same for all.
+    """
     root = schema.get_root_type(operation.operation)
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
-    return root is not None and _Walk(schema, fragments).depends(root, operation.selection_set)
+    return root is not None and _Walk(schema, fragments, root).depends(root, operation.selection_set)
 
 
 def is_per_viewer(name: str, field: GraphQLField) -> bool:
@@ -40,8 +43,11 @@ def is_per_viewer(name: str, field: GraphQLField) -> bool:
 class _Walk:
     """Through a selection; each fragment is looked into once."""
 
-    def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], root: GraphQLNamedType
+    ) -> None:
         self._schema = schema
+        self._root = root
         self._fragments = fragments
         self._seen: set[str] = set()
 
@@ -63,7 +69,8 @@ class _Walk:
         name = node.name.value
         fields = [field for type_ in self._possible(parent) if (field := self._schema.get_field(type_, name))]
         return any(
-            is_per_viewer(name, field) or self.depends(get_named_type(field.type), node.selection_set)
+            (parent is not self._root and is_per_viewer(name, field))
+            or self.depends(get_named_type(field.type), node.selection_set)
             for field in fields
         )
 

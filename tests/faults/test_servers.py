@@ -2,8 +2,6 @@
 
 import signal
 
-import pytest
-
 from db.embedded import EmbeddedPostgres
 from tests.faults.conftest import Serve, Trial
 from tests.faults.postgres import end, start_again
@@ -23,7 +21,6 @@ async def test_a_worker_is_killed(database_url: str, serve: Serve, trial: Trial,
     assert load.troubles
 
 
-@pytest.mark.xfail(strict=True, reason="the server ends when a worker's successor finds no database")
 async def test_a_worker_is_killed_while_the_database_is_away(
     database: EmbeddedPostgres, serve: Serve, trial: Trial, seconds: float
 ) -> None:

@@ -1,0 +1,173 @@
+"""One execution for all who ask the same; each for itself where the answer depends on who is asking."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLField,
+    GraphQLNamedType,
+    get_named_type,
+    is_abstract_type,
+    is_leaf_type,
+    is_required_argument,
+)
+
+from resolvers.counters import Counters
+from schema import schema, visibility
+from schema.visibility import is_per_viewer
+from tests.flow.client import PATIENCE, Client, Json, Parley, Socket
+from tests.flow.conftest import stoppable
+
+RAW = schema.build()._schema
+DEPTH = 5
+CURSOR = "query ($id: ID!) { conversation(id: $id) { eventCursor } }"
+PLAIN = """subscription ($id: ID!, $after: String) { conversationEvents(conversationId: $id, after: $after) {
+    cursor ... on MessageSent { message { seq body sender { name } } } } }"""
+OWN = """subscription ($id: ID!, $after: String) { conversationEvents(conversationId: $id, after: $after) {
+    cursor conversation { displayTitle viewerState { unreadCount } } ... on MessageSent { message { seq } } } }"""
+
+
+@dataclass
+class Counted:
+    """A server whose counters can be read."""
+
+    parley: Parley
+    counters: Counters
+
+
+@pytest.fixture
+async def counted(database_url: str) -> AsyncIterator[Counted]:
+    async with stoppable(database_url, max_query_tokens=100_000) as (parley, server):
+        yield Counted(parley, server.config.loaded_app.app.state.counters)
+
+
+def selection(type_: GraphQLNamedType, depth: int, *, ignored: frozenset[str] = frozenset()) -> str:
+    """Every field that does not depend on the viewer, so deep; `ignored` marks do not count."""
+    parts = ["__typename"]
+    for name, field in getattr(type_, "fields", {}).items():
+        if (not is_per_viewer(name, field) or name in ignored) and (text := field_text(name, field, depth, ignored)):
+            parts.append(text)
+    if is_abstract_type(type_):
+        for possible in RAW.get_possible_types(type_):
+            # Under names of their own: what is nullable in one type and not in another could not be one field.
+            inner = selection(possible, depth, ignored=ignored)
+            parts.append(f"... on {possible.name} {{ {prefixed(inner, possible.name)} }}")
+    return " ".join(parts)
+
+
+def field_text(name: str, field: GraphQLField, depth: int, ignored: frozenset[str]) -> str:
+    given = " ".join(f"{key}: $after" for key, argument in field.args.items() if is_required_argument(argument))
+    inner = get_named_type(field.type)
+    head = f"{name}({given})" if given else name
+    if is_leaf_type(inner):
+        return head
+    return f"{head} {{ {selection(inner, depth - 1, ignored=ignored)} }}" if depth else ""
+
+
+def prefixed(fields: str, name: str) -> str:
+    """The fields of the first level, under aliases that begin with the type's name."""
+    parts, level = [], 0
+    for word in fields.split():
+        is_field = level == 0 and word[0].isalpha()
+        parts.append(f"{name}_{word.partition('(')[0]}: {word}" if is_field else word)
+        level += word.count("{") + word.count("(") - word.count("}") - word.count(")")
+    return " ".join(parts)
+
+
+def everything(**more: Any) -> str:
+    event = RAW.get_type("ConversationEvent")
+    assert event is not None
+    return f"""subscription ($id: ID!, $after: String!) {{ conversationEvents(conversationId: $id, after: $after) {{
+        {selection(event, DEPTH, **more)} }} }}"""
+
+
+async def heard(counted: Counted, query: str, clients: list[Client], conversation: str) -> list[Json]:
+    """The payloads that each client got of a message that the first one sends."""
+    after = (await clients[0].run(CURSOR, id=conversation))["conversation"]["eventCursor"]
+    async with AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(client.socket()) for client in clients]
+        for socket in sockets:
+            await socket.subscribe(query, id=conversation, after=after)
+        await all_live(counted, len(clients))
+        counted.counters.executions = 0
+        await clients[0].send(conversation, "hello")
+        return [(await next_of(socket))["payload"] for socket in sockets]
+
+
+async def all_live(counted: Counted, count: int) -> None:
+    """Return when so many subscriptions run and are up to date."""
+    async with asyncio.timeout(PATIENCE):
+        while counted.counters.live < count:
+            await counted.parley.http.get("/healthz")
+
+
+async def next_of(socket: Socket) -> Json:
+    message = await socket.receive()
+    assert message["type"] == "next", message
+    return message
+
+
+async def test_fifty_subscribers_are_one_execution(counted: Counted) -> None:
+    """And one text, but for the id of the operation."""
+    ada, grace = counted.parley.user("ada"), counted.parley.user("grace")
+    conversation = await ada.start(grace)
+    payloads = await heard(counted, PLAIN, [ada, grace] * 25, conversation)
+    assert payloads == [payloads[0]] * 50
+    assert payloads[0]["data"]["conversationEvents"]["message"]["body"] == "hello"
+    assert counted.counters.executions == 1
+    assert counted.counters.groups == 0, "a group ends with its last subscription"
+
+
+async def test_what_is_a_viewers_own_is_executed_for_each_viewer(counted: Counted) -> None:
+    """Two viewers with two sockets each are two executions, each with its own answer."""
+    ada, grace = counted.parley.user("ada", name="Ada"), counted.parley.user("grace", name="Grace")
+    conversation = await ada.start(grace)
+    payloads = await heard(counted, OWN, [ada, ada, grace, grace], conversation)
+    titles = [payload["data"]["conversationEvents"]["conversation"]["displayTitle"] for payload in payloads]
+    assert titles == ["Grace", "Grace", "Ada", "Ada"]
+    assert counted.counters.executions == 2
+
+
+async def test_different_variables_are_different_answers(counted: Counted) -> None:
+    """The cursor makes no difference; any other variable does."""
+    ada, grace = counted.parley.user("ada"), counted.parley.user("grace")
+    conversation = await ada.start(grace)
+    query = PLAIN.replace("$after: String)", "$after: String, $with: Boolean!)").replace(
+        "body", "body @include(if: $with)"
+    )
+    async with ada.socket() as one, ada.socket() as two:
+        await one.subscribe(query, **{"id": conversation, "with": True})
+        await two.subscribe(query, **{"id": conversation, "with": False})
+        await all_live(counted, 2)
+        await grace.send(conversation, "hello")
+        first, second = await next_of(one), await next_of(two)
+    assert "body" in first["payload"]["data"]["conversationEvents"]["message"]
+    assert "body" not in second["payload"]["data"]["conversationEvents"]["message"]
+
+
+async def test_every_field_that_is_not_marked_can_be_shared(counted: Counted) -> None:
+    """All of them at once, resolved in nobody's name: no error, and the same for two viewers.
+
+    A field that depends on the viewer and is not marked fails here: see the next test.
+    """
+    ada, grace = counted.parley.user("ada"), counted.parley.user("grace")
+    conversation = await ada.start(grace, title="Crew")
+    await grace.send(conversation, "before")
+    first, second = await heard(counted, everything(), [ada, grace], conversation)
+    assert "errors" not in first
+    assert first == second
+    assert counted.counters.executions == 1
+
+
+async def test_a_field_that_lacks_its_mark_is_found(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the mark of `displayTitle` the test above fails."""
+    ada, grace = counted.parley.user("ada"), counted.parley.user("grace")
+    conversation = await ada.start(grace)
+    query = everything(ignored=frozenset({"displayTitle"}))
+    monkeypatch.setattr(visibility, "is_per_viewer", lambda name, _field: name.startswith("viewer"))
+    first, _ = await heard(counted, query, [ada, grace], conversation)
+    assert {error["extensions"]["code"] for error in first["errors"]} == {"INTERNAL"}
