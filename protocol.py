@@ -1,14 +1,23 @@
-"""The websocket protocol of the server: uvicorn's, whose connections end within a bounded time.
+"""The websocket protocol of the server: uvicorn's, whose connections end within a bounded time, and can be written to at once.
 
 A transport that is closed first writes out what it holds. To a peer that is gone without a word, or that reads no more,
 it never can: the connection would stay for good with all that was meant for it, and the application would not hear of
-its end. So every end that uvicorn begins gets a deadline here. Read from uvicorn 0.54.
+its end. So every end that uvicorn begins gets a deadline here.
+
+ASGI's `send` is a coroutine that waits for the transport. To one socket that is right; an event for a thousand of them
+would be a thousand tasks. The extension PUSH of the connection's scope is a function that writes a text if the transport
+takes it now, and else says no. Read from uvicorn 0.54.
 """
 
 import asyncio
+from typing import cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 from websockets.frames import Frame
+
+PUSH = "websocket.push"
+"""The extension: `push(text) -> bool`."""
 
 _GRACE = 1.0  # seconds for what is still to be written
 _NO_PONG = 1013, "a ping was not answered; connect again"
@@ -45,7 +54,19 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().shutdown()
         self._abort_in(_GRACE)
 
+    def push(self, text: str) -> bool:
+        """Write a message in the place of `send`; False: not now, or not any more. Nothing sent before may be under way."""
+        if not self.writable.is_set() or not self.handshake_complete or self.close_sent or self.transport.is_closing():
+            return False
+        try:
+            self.conn.send_text(text.encode())
+        except InvalidState:  # the peer has begun to close
+            return False
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        return True
+
     async def run_asgi(self) -> None:
+        cast("dict[str, object]", self.scope["extensions"])[PUSH] = self.push
         await super().run_asgi()
         # A close of the application's, after which it ends, leaves the peer this long to answer.
         self._abort_in(_GRACE + (self.close_timeout if self.close_timer else 0))

@@ -14,8 +14,10 @@ ROOM = 262_144
 class Outbox:
     """Texts for one socket. What does not fit into the socket waits here, and whoever has much to send waits for room."""
 
-    def __init__(self, send: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, send: Callable[[str], Awaitable[None]], push: Callable[[str], bool]) -> None:
+        """`push` sends at once where that is possible; it is not asked while `send` is under way."""
         self._send = send
+        self._push = push
         self._texts: deque[str] = deque()
         self._size = 0
         self._is_closed = False
@@ -27,15 +29,19 @@ class Outbox:
     def has_room(self) -> bool:
         return self._size < ROOM and not self._is_closed
 
+    @property
+    def _is_idle(self) -> bool:
+        return self._writer is None or self._writer.done()
+
     def push(self, text: str) -> None:
         """Send the text after everything that was pushed before."""
-        if self._is_closed:
+        if self._is_closed or (self._is_idle and self._push(text)):
             return
         self._texts.append(text)
         self._size += len(text)
         if self._size >= ROOM:
             self._has_room.clear()
-        if self._writer is None or self._writer.done():
+        if self._is_idle:
             self._writer = asyncio.create_task(self._write(), name="outbox")
 
     async def send(self, text: str) -> None:

@@ -4,6 +4,7 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,12 @@ class SocketAdapter(ASGIWebSocketAdapter):
         with suppress(WebSocketDisconnect):  # the peer went while the close waited to be written
             await super().close(code, reason.encode()[:_LONGEST_REASON].decode(errors="ignore"))
 
+    @property
+    def push(self) -> Callable[[str], bool]:
+        """Sends a text at once, or says that it cannot: the server's own extension, where it has one."""
+        found: Callable[[str], bool] = self.ws.scope.get("extensions", {}).get("websocket.push", _never)
+        return found
+
     async def send_text(self, text: str) -> None:
         try:
             await self.ws.send_text(text)
@@ -57,7 +64,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         super().__init__(*args, **kwargs)
         self._caller: Caller | None = None
         self._expiry: asyncio.Task[None] | None = None
-        self._outbox = Outbox(self.websocket.send_text)
+        self._outbox = Outbox(self.websocket.send_text, self.websocket.push)
         self._is_retiring = False
 
     @property
@@ -165,6 +172,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     async def _expire(self, moment: datetime) -> None:
         await asyncio.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
         await self.close(_FORBIDDEN, "the token expired; connect again with a fresh one")
+
+
+def _never(_text: str) -> bool:
+    return False
 
 
 def _complaint(message: object) -> str | None:
