@@ -17,6 +17,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
+import structlog
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -42,6 +43,8 @@ from schema.faults import present
 from schema.following import Following
 from schema.outbox import Outbox
 from schema.visibility import depends_on_viewer
+
+_log = structlog.get_logger(__name__)
 
 _CURSOR: Final = secrets.token_hex(16)
 """Stands for the cursor in what is encoded for a group."""
@@ -196,13 +199,21 @@ class Group(Audience):
                 # Answers are remembered for one or two looks, in which those who were cut off together come back.
                 self._answers, self._older = {}, self._answers
                 super().advance(heard)
-            elif readers := self.readers(heard.conversation_key):
-                self.current = await self.answer(heard, self._executor.context_value)
-                for reader in readers:
-                    if self.current.is_refused:
-                        reader.fall_behind()  # to the log, where the viewer's rights are looked at
-                    else:
-                        reader.offer(heard)
+            elif self.readers(heard.conversation_key):
+                await self._offer(heard)
+
+    async def _offer(self, event: Event) -> None:
+        try:
+            self.current = await self.answer(event, self._executor.context_value)
+        except Exception:  # noqa: BLE001  (a fault of ours: it is told, and each reader meets it and tells its client)
+            _log.exception("event_failed", kind=event.kind, revision=event.revision)
+            self.miss(event.conversation_key)
+            return
+        for reader in self.readers(event.conversation_key):
+            if self.current.is_refused:
+                reader.fall_behind()  # to the log, where the viewer's rights are looked at
+            else:
+                reader.offer(event)
 
     async def _execute(self, event: Event, context: Context) -> "Answer":
         self.hub.counters.executions += 1

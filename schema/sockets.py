@@ -15,7 +15,6 @@ from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 
-from db.pool import DatabaseUnavailableError
 from resolvers.errors import RequestError, UnauthenticatedError, UnavailableError
 from resolvers.identity import Caller
 from resolvers.tokens.bearer import token_from_params
@@ -127,7 +126,9 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
             )
             if not isinstance(begun, list):
                 await begun.run()
-        except (RequestError, DatabaseUnavailableError) as error:
+        except WebSocketDisconnected:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it was, the client is told: a stream never ends in silence)
             begun = present([GraphQLError(str(error), original_error=error)], context.request_id)
         if isinstance(begun, list):
             await operation.send_initial_errors(begun)

@@ -9,10 +9,11 @@ import pytest
 import websockets
 
 from serving import Server
-from tests.flow.client import Client, Json, Parley, Socket
+from tests.flow.client import PATIENCE, Client, Json, Parley, Socket
 from tests.flow.conftest import stoppable
 from tests.flow.peer import peer
 from tests.flow.test_live import following
+from tests.flow.test_server_sent_events import events, stream
 from tests.flow.test_sockets import FOLLOW, closing, connected
 from tests.flow.waiting import all_conversations_locked, blocked, refused
 
@@ -201,3 +202,17 @@ async def send_until_gone(client: Client, conversation: str) -> int:
 def body(event: Json) -> str:
     found: str = event["message"]["body"]
     return found
+
+
+async def test_server_sent_events_end_in_words(database_url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """UNAVAILABLE, then `complete`; nothing is cut off, and nobody takes it for a fault."""
+    async with stoppable(database_url, log_level="warning") as (parley, server):
+        ada, grace = parley.user("ada"), parley.user("grace")
+        conversation = await ada.start(grace)
+        async with asyncio.timeout(PATIENCE), stream(ada, FOLLOW, id=conversation) as response:
+            server.should_exit = True
+            (_, data), end = [event async for event in events(response)]
+    assert data
+    assert [error["extensions"]["code"] for error in data["errors"]] == ["UNAVAILABLE"]
+    assert end == ("complete", None)
+    assert "request_failed" not in capfd.readouterr().err

@@ -171,3 +171,22 @@ async def test_a_field_that_lacks_its_mark_is_found(counted: Counted, monkeypatc
     monkeypatch.setattr(visibility, "is_per_viewer", lambda name, _field: name.startswith("viewer"))
     first, _ = await heard(counted, query, [ada, grace], conversation)
     assert {error["extensions"]["code"] for error in first["errors"]} == {"INTERNAL"}
+
+
+async def test_a_fault_ends_the_stream_in_words(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an answer cannot even be made, every subscription gets `error` with INTERNAL, and the socket lives on."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("cannot be encoded")
+
+    ada, grace = counted.parley.user("ada"), counted.parley.user("grace")
+    conversation = await ada.start(grace)
+    async with ada.socket() as socket:
+        operation = await socket.subscribe(PLAIN, id=conversation)
+        await all_live(counted, 1)
+        monkeypatch.setattr("schema.fanout.Answer", broken)
+        await grace.send(conversation, "hello")
+        message = await socket.receive()
+        assert (message["type"], message["id"]) == ("error", operation)
+        assert [error["extensions"]["code"] for error in message["payload"]] == ["INTERNAL"]
+        assert await socket.next(await socket.subscribe("{ __typename }")) == {"__typename": "Query"}

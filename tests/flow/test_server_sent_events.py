@@ -7,11 +7,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import httpx
 import pytest
 
-from tests.flow.client import PATIENCE, Client, Json
+from tests.flow.client import PATIENCE, Client, Json, Parley
 
 pytestmark = pytest.mark.usefixtures("common_server")
 
@@ -76,3 +77,14 @@ async def test_an_error_is_one_event_and_the_end(ada: Client) -> None:
     assert data
     assert [error["extensions"]["code"] for error in data["errors"]] == ["NOT_FOUND"]
     assert all(error["extensions"]["requestId"] for error in data["errors"])
+
+
+async def test_it_ends_with_the_token(parley: Parley, ada: Client, grace: Client) -> None:
+    """UNAUTHENTICATED in words when it expires, then `complete`: a stream over HTTP has no close codes."""
+    conversation = await ada.start(grace)
+    brief = parley.user("ada", lifetime=timedelta(seconds=2))
+    async with asyncio.timeout(PATIENCE), stream(brief, FOLLOW, id=conversation) as response:
+        (name, data), end = [event async for event in events(response)]
+    assert (name, end) == ("next", ("complete", None))
+    assert data
+    assert [error["extensions"]["code"] for error in data["errors"]] == ["UNAUTHENTICATED"]
