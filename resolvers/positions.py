@@ -44,6 +44,7 @@ class ConversationPosition(_Horizon):
         super().__init__(horizon)
         self.conversation = conversation
         self.revision = revision
+        self._log = cursors.events(conversation)
 
     @classmethod
     def of(cls, conversation: UUID, cursor: str) -> "ConversationPosition":
@@ -52,7 +53,7 @@ class ConversationPosition(_Horizon):
 
     @property
     def cursor(self) -> str:
-        return cursors.from_place(cursors.events(self.conversation), self.revision, self.horizon)
+        return cursors.from_place(self._log, self.revision, self.horizon)
 
     def is_new(self, event: Event) -> bool:
         return not event.revision or event.revision > self.revision

@@ -11,7 +11,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from inspect import isawaitable
 from typing import Any, Final
 from uuid import UUID
@@ -19,19 +19,14 @@ from uuid import UUID
 import orjson
 import structlog
 from graphql import (
-    DocumentNode,
     ExecutionResult,
     Executor,
-    FieldNode,
     GraphQLError,
     GraphQLSchema,
-    OperationDefinitionNode,
-    VariableNode,
-    Visitor,
     create_source_event_stream,
     execute_subscription_event,
-    visit,
 )
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Operation
 
 from db.rows import Event
 from resolvers.errors import NotFoundError
@@ -41,13 +36,16 @@ from schema.context import Context
 from schema.documents import Document
 from schema.faults import present
 from schema.following import Following
+from schema.limits import NUL_REFUSED, holds_nul
 from schema.outbox import Outbox
-from schema.visibility import depends_on_viewer
+from schema.plans import plan_of
 
 _log = structlog.get_logger(__name__)
 
 _CURSOR: Final = secrets.token_hex(16)
 """Stands for the cursor in what is encoded for a group."""
+
+_REMEMBERED = 256  # answers of a group, and as many older ones
 
 _PERSONAL = {"AccessRevoked", "ResyncRequired"}
 """Events of one subscription alone."""
@@ -55,15 +53,6 @@ _PERSONAL = {"AccessRevoked", "ResyncRequired"}
 
 _Key = tuple[str, str | None, bytes, UUID | None]
 """Text, name of the operation, variables, and whose eyes the answers are for; None: for all."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What of an operation tells which subscriptions are equal."""
-
-    is_per_viewer: bool
-    cursor_variable: str | None
-    """The variable that gives the cursor and nothing else."""
 
 
 class Fanout:
@@ -75,19 +64,22 @@ class Fanout:
         self._groups: dict[_Key, Group] = {}
 
     async def subscribe(
-        self,
-        document: Document,
-        operation_name: str | None,
-        variables: dict[str, Any] | None,
-        context: Context,
-        outbox: Outbox,
-        id_: str,
+        self, operation: Operation[Context, None], document: Document, context: Context, outbox: Outbox
     ) -> Reader | list[GraphQLError]:
-        """Who is to bring the events of a (valid) subscription to the outbox, as operation `id_`; or why it cannot begin."""
-        node = document.node
-        if node is None:
-            raise ValueError("the document does not parse")
-        executor = self._executor_class.build(self._schema, node, None, context, variables, operation_name)
+        """Who is to bring the events of a (valid) subscription to the outbox; or why it cannot begin."""
+        begun = await self._begin(operation, document, context, outbox)
+        return present(begun, context.request_id) if isinstance(begun, list) else begun
+
+    async def _begin(
+        self, operation: Operation[Context, None], document: Document, context: Context, outbox: Outbox
+    ) -> Reader | list[GraphQLError]:
+        variables = operation.variables or {}
+        if holds_nul(variables):
+            return [GraphQLError(NUL_REFUSED)]
+        plan = plan_of(self._schema, document, operation.operation_name)
+        executor = self._executor_class.build(
+            self._schema, plan.document, None, context, variables, operation.operation_name
+        )
         if isinstance(executor, list):
             return executor
         source = create_source_event_stream(executor)
@@ -95,41 +87,13 @@ class Fanout:
             source = await source
         if not isinstance(source, Following):
             return (source.errors or []) if isinstance(source, ExecutionResult) else []
-        group = self._group(
-            self._key(document, node, operation_name, variables, context, executor.operation), executor, source.hub
-        )
-        sink = _Operation(group, context, outbox, id_)
-        reader = Reader(source.hub, source.source, group, sink)
-        sink.reader = reader
+        given = {name: value for name, value in variables.items() if name != plan.cursor_variable}
+        variables_text = orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
+        viewer = context.viewer.key if plan.is_per_viewer else None
+        group = self._group((document.text, operation.operation_name, variables_text, viewer), executor, source.hub)
+        sink = _Sink(group, context, outbox, operation.id)
+        reader = sink.reader = Reader(source.hub, source.source, group, sink)
         return reader
-
-    def _key(
-        self,
-        document: Document,
-        node: DocumentNode,
-        operation_name: str | None,
-        variables: dict[str, Any] | None,
-        context: Context,
-        operation: OperationDefinitionNode,
-    ) -> _Key:
-        plan = self._plan(document, node, operation_name, operation)
-        given = {name: value for name, value in (variables or {}).items() if name != plan.cursor_variable}
-        return (
-            document.text,
-            operation_name,
-            orjson.dumps(given, option=orjson.OPT_SORT_KEYS),
-            context.viewer.key if plan.is_per_viewer else None,
-        )
-
-    def _plan(
-        self, document: Document, node: DocumentNode, name: str | None, operation: OperationDefinitionNode
-    ) -> _Plan:
-        plan = document.plans.get(name)
-        if plan is None:
-            plan = document.plans[name] = _Plan(
-                depends_on_viewer(self._schema, node, operation), _cursor_variable(node, operation)
-            )
-        return plan
 
     def _group(self, key: _Key, executor: Executor[Any], hub: Hub) -> "Group":
         group = self._groups.get(key)
@@ -184,6 +148,8 @@ class Group(Audience):
         key = event.identity
         found = self._answers.get(key) or self._older.get(key)
         if found is None:
+            if len(self._answers) >= _REMEMBERED:
+                self._forget_older()
             shared = context.for_event(is_shared=self._is_shared)
             found = self._answers[key] = asyncio.ensure_future(self._execute(event, shared))
         return await asyncio.shield(found)
@@ -196,8 +162,7 @@ class Group(Audience):
         while self._heard:
             heard = self._heard.popleft()
             if isinstance(heard, int):
-                # Answers are remembered for one or two looks, in which those who were cut off together come back.
-                self._answers, self._older = {}, self._answers
+                self._forget_older()
                 super().advance(heard)
             elif self.readers(heard.conversation_key):
                 await self._offer(heard)
@@ -214,6 +179,10 @@ class Group(Audience):
                 reader.fall_behind()  # to the log, where the viewer's rights are looked at
             else:
                 reader.offer(event)
+
+    def _forget_older(self) -> None:
+        """Answers are remembered for one or two looks of the hub, in which those who were cut off together come back."""
+        self._answers, self._older = {}, self._answers
 
     async def _execute(self, event: Event, context: Context) -> "Answer":
         self.hub.counters.executions += 1
@@ -239,7 +208,7 @@ class Answer:
         return self._parts[0] if len(self._parts) == 1 else reader.position.cursor.join(self._parts)
 
 
-class _Operation:
+class _Sink:
     """A subscription on a socket: the sink of its reader."""
 
     reader: Reader
@@ -267,34 +236,3 @@ class _Operation:
     def _frame(self, answer: Answer) -> str:
         self._group.hub.counters.deliveries += 1
         return f"{self._head}{answer.text(self.reader)}}}"
-
-
-def _cursor_variable(document: DocumentNode, operation: OperationDefinitionNode) -> str | None:
-    """The variable of the root field's argument `after`, if nothing else in the document uses it."""
-    for field in operation.selection_set.selections:
-        for argument in (field.arguments or ()) if isinstance(field, FieldNode) else ():
-            if argument.name.value == "after" and isinstance(argument.value, VariableNode):
-                name = argument.value.name.value
-                return name if _Uses.of(document, name) == 1 else None
-    return None
-
-
-class _Uses(Visitor):
-    """Counts where a variable is used."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-        self._count = 0
-
-    @classmethod
-    def of(cls, document: DocumentNode, name: str) -> int:
-        uses = cls(name)
-        visit(document, uses)
-        return uses._count
-
-    def enter_variable_definition(self, *_: object) -> object:
-        return self.SKIP
-
-    def enter_variable(self, node: VariableNode, *_: object) -> None:
-        self._count += node.name.value == self._name

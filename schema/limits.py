@@ -20,6 +20,9 @@ NUL = "\0"
 """What PostgreSQL cannot store in a text. (Lone surrogates, the other, are refused by both parsers, JSON's and GraphQL's.)"""
 
 
+NUL_REFUSED = "variables must not contain the NUL character"
+
+
 def rules(*, max_depth: int, max_fields: int) -> list[type[ASTValidationRule]]:
     """What documents are checked for beside the rules of GraphQL.
 

@@ -14,15 +14,13 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from resolvers.errors import BadUserInputError
-from resolvers.reader import Reader
 from schema import events, limits
 from schema.context import Context
-from schema.documents import Document, Documents, Prepared
+from schema.documents import Documents, Prepared
 from schema.fanout import Fanout
 from schema.faults import present
 from schema.marking import Marking
 from schema.mutations import Mutation
-from schema.outbox import Outbox
 from schema.queries import Query
 from schema.scalars import DateTime
 from schema.subscriptions import Subscription
@@ -56,21 +54,6 @@ class Schema(strawberry.Schema):
                 raise
             raise BadUserInputError(_STREAM) from error
 
-    async def subscribe_to(
-        self,
-        document: Document,
-        operation_name: str | None,
-        variables: dict[str, Any] | None,
-        context: Context,
-        outbox: Outbox,
-        id_: str,
-    ) -> Reader | list[GraphQLError]:
-        """Who is to bring the events of a (valid) subscription to the outbox, as operation `id_`; or why it cannot begin."""
-        if limits.holds_nul(variables):
-            return present(_refused_variables().errors or [], context.request_id)
-        begun = await self.fanout.subscribe(document, operation_name, variables, context, outbox, id_)
-        return present(begun, context.request_id) if isinstance(begun, list) else begun
-
     async def stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:  # type: ignore[override]  # noqa: ANN401
         context: Context = kwargs["context_value"]
         return self._presented_stream(await super().stream(*args, **kwargs), context, kwargs.get("variable_values"))
@@ -97,7 +80,7 @@ def _presented(result: ResultT, context: Context) -> ResultT:
 
 
 def _refused_variables() -> PreExecutionError:
-    return PreExecutionError(data=None, errors=[GraphQLError("variables must not contain the NUL character")])
+    return PreExecutionError(data=None, errors=[GraphQLError(limits.NUL_REFUSED)])
 
 
 def build(*, max_tokens: int = 4_000, max_depth: int = 20) -> Schema:

@@ -121,9 +121,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     async def _follow(self, operation: Operation[Context, None]) -> None:
         context, document = self.context, self.view.documents.get(operation.query)
         try:
-            begun = await self.view.schema.subscribe_to(
-                document, operation.operation_name, operation.variables, context, self._outbox, operation.id
-            )
+            begun = await self.view.schema.fanout.subscribe(operation, document, context, self._outbox)
             if not isinstance(begun, list):
                 await begun.run()
         except WebSocketDisconnected:
