@@ -57,7 +57,7 @@ async def viewer_events(service: Service, viewer: User, after: str | None) -> So
         viewer,
         position or ViewerPosition.at(viewer.key, standing),
         is_resumed=position is not None,
-        revisions={key: revision for key, (revision, _) in standing.newest.items()},
+        standing=standing,
     )
 
 
@@ -117,24 +117,27 @@ class ViewerSource:
     """All conversations of the viewer, those joined later too; its stream goes on whatever becomes of one of them."""
 
     def __init__(
-        self, hub: Hub, viewer: User, position: ViewerPosition, *, is_resumed: bool, revisions: dict[UUID, int]
+        self, hub: Hub, viewer: User, position: ViewerPosition, *, is_resumed: bool, standing: Standing
     ) -> None:
+        """`standing` is what was read last."""
         self.position = position
         self._hub = hub
         self._viewer = viewer
         self._is_resumed = is_resumed
-        self._revisions = revisions
+        self._standing: Standing | None = standing
         self._followed: set[UUID] = set()
         self._reader: Reader | None = None
 
     def follow(self, reader: Reader) -> bool:
         self._reader = reader
-        self._hub.expect(self._viewer.key, self)
+        standing, self._standing = self._standing, None
+        if standing is None:
+            raise RuntimeError("a source is followed once")
+        self._hub.expect(self._viewer.key, self, standing.horizon)
         has_missed = self._is_resumed
-        for key, revision in self._revisions.items():
+        for key, (revision, _) in standing.newest.items():
             self._add(reader, key, revision)
             has_missed = has_missed or reader.audience.delivered(key) > revision
-        self._revisions.clear()
         return has_missed
 
     def unfollow(self, reader: Reader) -> None:

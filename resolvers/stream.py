@@ -31,6 +31,7 @@ SWEEP = 2.0
 """Seconds after which the hub looks for itself whether it missed something."""
 
 _RETRY = 0.5  # seconds
+_NEVER = 2**63 - 1  # a horizon above all
 _PAUSE = 0.1  # seconds between two readings of receipts, which makes a burst of them one
 
 P = ParamSpec("P")
@@ -75,6 +76,7 @@ class Hub:
         """All that transactions below it wrote has been handed on, in every conversation; 0 before the first look."""
         self._wakeups = wakeups
         self._followed: dict[UUID, _Followed] = {}
+        self._joined_since = 0
         self._newcomers: defaultdict[UUID, set[Newcomer]] = defaultdict(set)
         self._behind: set[UUID] = set()
         self._receipts: set[tuple[UUID, UUID]] = set()
@@ -123,9 +125,10 @@ class Hub:
         """The last revision of a followed conversation that its listeners have heard."""
         return self._followed[conversation].delivered
 
-    def expect(self, viewer: UUID, newcomer: Newcomer) -> None:
-        """Tell the newcomer of conversations that the viewer joins."""
+    def expect(self, viewer: UUID, newcomer: Newcomer, horizon: int) -> None:
+        """Tell the newcomer of conversations that the viewer joins, or has joined at the horizon or above."""
         self._newcomers[viewer].add(newcomer)
+        self._joined_since = min(self._joined_since, horizon)
 
     def forget(self, viewer: UUID, newcomer: Newcomer) -> None:
         self._newcomers[viewer].discard(newcomer)
@@ -204,7 +207,14 @@ class Hub:
     async def _look(self) -> None:
         """Hand on everything there is, and then move the horizon."""
         is_all_suspect, self._is_all_suspect = self._is_all_suspect, False
-        look = await self.patiently(self.log.look, self._followed.keys(), self._newcomers.keys(), self.horizon)
+        since, self._joined_since = self._joined_since, _NEVER
+        horizon = since  # should the look fail
+        try:
+            look = await self.patiently(self.log.look, self._followed.keys(), self._newcomers.keys(), since)
+            horizon = look.horizon
+        finally:
+            # Who began to expect something meanwhile was not asked for; for them the next look reaches further back.
+            self._joined_since = min(self._joined_since, horizon)
         for user, conversation in look.joined:
             for newcomer in list(self._newcomers.get(user, ())):
                 newcomer.join(conversation)

@@ -8,7 +8,7 @@ from uuid import uuid4
 import orjson
 import structlog
 from cross_web import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -84,6 +84,8 @@ class Endpoint(GraphQL[Context, None]):
             response = _refusal(error, _STATUS.get(error.code, 400))
         except HTTPException as error:
             response = _refusal(BadUserInputError(error.reason), error.status_code)
+        except ClientDisconnect:
+            return  # in the middle of its request: there is nobody to answer
         except Exception:  # noqa: BLE001  (it is logged, and told as far as clients may know)
             response = _fault()
         await response(scope, receive, send)

@@ -67,10 +67,13 @@ class MemoryLog:
 
     async def standing(self, _viewer: UUID) -> Standing:
         await self._reached()
-        newest = {key: self.entries[key][-1] for key in self.members}
-        found = Standing(self._horizon, {key: (event.revision, event.xact) for key, event in newest.items()})
-        await asyncio.sleep(0)
+        found = self.stand()
+        await asyncio.sleep(0)  # what happens now is not in it
         return found
+
+    def stand(self) -> Standing:
+        newest = {key: self.entries[key][-1] for key in self.members}
+        return Standing(self._horizon, {key: (event.revision, event.xact) for key, event in newest.items()})
 
     async def reached(self, conversations: Collection[UUID], horizon: int) -> dict[UUID, int]:
         await self._reached()

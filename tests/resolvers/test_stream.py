@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from db.events import Standing
 from db.rows import Event
 from resolvers import log, reader, stream
 from resolvers.counters import Counters
@@ -76,12 +77,11 @@ class Subscriber:
             newest = self._world.log.newest(self.conversation)
             self.start = {self.conversation: max(0, newest - back)}
             position = ConversationPosition(self.conversation, self.start[self.conversation], self._world.hub.horizon)
-            self._run(self._source(position, is_resumed=back > 0, current={self.conversation: newest}))
+            self._run(self._conversations(position, newest, is_resumed=back > 0))
         else:
             standing = await self._world.log.standing(VIEWER.key)
-            current = {key: revision for key, (revision, _) in standing.newest.items()}
-            self.start = dict(current)
-            self._run(self._source(ViewerPosition.at(VIEWER.key, standing), is_resumed=False, current=current))
+            self.start = {key: revision for key, (revision, _) in standing.newest.items()}
+            self._run(self._viewers(ViewerPosition.at(VIEWER.key, standing), standing, is_resumed=False))
 
     async def cut_off(self) -> None:
         """The connection is lost; what was sent was received."""
@@ -95,10 +95,10 @@ class Subscriber:
         """With the cursor of the last event that was received, as the client has it."""
         if self.conversation is not None:
             position = ConversationPosition.of(self.conversation, self.sink.cursor)
-            self._run(self._source(position, is_resumed=True, current={self.conversation: position.revision}))
+            self._run(self._conversations(position, position.revision, is_resumed=True))
         else:
-            current = {key: self._world.log.newest(key) for key in self._world.log.members}
-            self._run(self._source(ViewerPosition.of(VIEWER.key, self.sink.cursor), is_resumed=True, current=current))
+            standing = self._world.log.stand()
+            self._run(self._viewers(ViewerPosition.of(VIEWER.key, self.sink.cursor), standing, is_resumed=True))
 
     def note(self) -> None:
         """Take account of what was received."""
@@ -108,13 +108,11 @@ class Subscriber:
                 self.received[event.conversation_key].append(event.revision)
         self.sink.taken.clear()
 
-    def _source(
-        self, position: ConversationPosition | ViewerPosition, *, is_resumed: bool, current: dict[UUID, int]
-    ) -> Source:
-        if isinstance(position, ConversationPosition):
-            revision = current[position.conversation]
-            return ConversationSource(self._world.hub, VIEWER, position, is_resumed=is_resumed, revision=revision)
-        return ViewerSource(self._world.hub, VIEWER, position, is_resumed=is_resumed, revisions=dict(current))
+    def _conversations(self, position: ConversationPosition, revision: int, *, is_resumed: bool) -> Source:
+        return ConversationSource(self._world.hub, VIEWER, position, is_resumed=is_resumed, revision=revision)
+
+    def _viewers(self, position: ViewerPosition, standing: Standing, *, is_resumed: bool) -> Source:
+        return ViewerSource(self._world.hub, VIEWER, position, is_resumed=is_resumed, standing=standing)
 
     def _run(self, source: Source) -> None:
         self.sink = Taker(source.position)
@@ -280,7 +278,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "SWEEP", 3600)
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=2000)
 @given(st.lists(steps, max_size=50))
 def test_every_interleaving_delivers_exactly_the_log(script: list[tuple[Any, ...]]) -> None:
     """Transactions out of order; wake-ups lost, repeated, late; slow readers; connections lost; joins; outages."""
