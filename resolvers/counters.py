@@ -1,6 +1,11 @@
 """What the live side of this process counts, for whoever operates it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(slots=True)
@@ -29,5 +34,7 @@ class Counters:
     """Subscriptions that did not take events fast enough and went to the log."""
     lag: float = 0.0
     """Seconds from the commit of the newest event to its being read here."""
+    is_listening: Callable[[], bool] = _never
+    """Whether what other processes tell would be heard now."""
     resyncs: int = 0
     """Times the hub was told that wake-ups may have been lost."""

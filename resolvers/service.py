@@ -62,6 +62,7 @@ async def running(
     broadcast = Broadcast(backend=feed)
     wakeups = Wakeups(broadcast)
     counters = counters or Counters()
+    counters.is_listening = lambda: feed.is_listening
     hub = Hub(DatabaseLog(database), wakeups, counters)
     await broadcast.connect()
     hub.start()

@@ -137,12 +137,18 @@ class Hub:
 
     async def patiently(self, read: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `read` returns; waits while the database is away."""
+        was_away = False
         while True:
             try:
-                return await read(*args, **kwargs)
+                found = await read(*args, **kwargs)
             except DatabaseUnavailableError as error:
                 _log.warning("log_unreachable", reason=error.reason)
+                was_away = True
                 await asyncio.sleep(_RETRY)
+                continue
+            if was_away:
+                _log.info("log_reached")
+            return found
 
     def look(self) -> None:
         """Find out soon whether something was missed."""

@@ -15,7 +15,8 @@ from resolvers.errors import BadCursorError
 
 moments = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001  (bounds)
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
-readers = st.sampled_from([cursors.to_number, cursors.to_moment, cursors.to_text])
+readers = st.sampled_from([cursors.to_number, cursors.to_moment, cursors.to_text, cursors.to_place, cursors.to_places])
+numbers = st.integers(0, 2**63 - 1)
 
 
 @given(st.integers(0, 2**63 - 1), texts, moments, st.uuids())
@@ -24,6 +25,13 @@ def test_a_cursor_leads_back(number: int, text: str, moment: datetime, key: UUID
     assert cursors.to_number("x", cursors.from_number("x", number)) == number
     assert cursors.to_text("x", cursors.from_text("x", text)) == text
     assert cursors.to_moment("x", cursors.from_moment("x", moment, key)) == (moment, key)
+
+
+@given(numbers, numbers, st.dictionaries(st.uuids(), numbers, max_size=5))
+def test_a_place_in_the_log_leads_back(revision: int, horizon: int, ahead: dict[UUID, int]) -> None:
+    """Of one conversation, and of many."""
+    assert cursors.to_place("x", cursors.from_place("x", revision, horizon)) == (revision, horizon)
+    assert cursors.to_places("x", cursors.from_places("x", horizon, ahead)) == (horizon, ahead)
 
 
 @given(st.integers(0, 2**63 - 1), st.data())
