@@ -32,9 +32,9 @@ class MemoryLog:
         """A transaction that commits later."""
         self._open.append(self._xact())
 
-    def commit(self, conversation: UUID) -> int:
-        """The oldest open transaction writes an event, or one that begins now."""
-        return self._append(conversation, self._open.pop(0) if self._open else self._xact())
+    def commit(self, conversation: UUID, *, is_late: bool = False) -> int:
+        """A transaction that begins now writes an event and ends; a late one is the oldest that is open."""
+        return self._append(conversation, self._open.pop(0) if is_late and self._open else self._xact())
 
     def join(self, conversation: UUID) -> int:
         """The viewer comes to a conversation, which is told in it."""
