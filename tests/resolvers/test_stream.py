@@ -359,3 +359,41 @@ def test_a_log_that_does_not_reach_back_is_said() -> None:
         assert subscriber.kinds == ["ResyncRequired"]
 
     _run(scenario)
+
+
+def test_a_transaction_that_ends_late_is_told_once() -> None:
+    """However often its reader came back while it was open: what overtook it is not told again, and it is not left out."""
+
+    async def scenario(world: World) -> None:
+        world.log.begin()
+        subscriber = await world.subscribe(None)
+        for conversation in (*CONVERSATIONS, *CONVERSATIONS):
+            world.commit(conversation, 1)
+            await world.settle()
+            await subscriber.cut_off()
+            await subscriber.come_back()
+        world.commit(CONVERSATIONS[0], 1, is_late=True)
+        await world.settle()
+        assert subscriber.received == {CONVERSATIONS[0]: [2, 3, 4], CONVERSATIONS[1]: [2, 3]}
+
+    _run(scenario)
+
+
+def test_what_comes_while_a_stream_begins_is_told() -> None:
+    """Between its reading how far the conversation is and its being offered events, others may have been told one."""
+
+    async def scenario(world: World) -> None:
+        first = await world.subscribe(CONVERSATIONS[0])
+        late = Subscriber(world, CONVERSATIONS[0])
+        position = ConversationPosition(CONVERSATIONS[0], world.log.newest(CONVERSATIONS[0]), world.hub.horizon)
+        source = late._conversations(position, position.revision, is_resumed=False)
+        world.commit(CONVERSATIONS[0], 1)
+        await world.settle()
+        late._run(source)
+        world.subscribers.append(late)
+        late.start = dict(first.start)
+        world.commit(CONVERSATIONS[0], 1)
+        await world.settle()
+        assert late.received == first.received == {CONVERSATIONS[0]: [2, 3]}
+
+    _run(scenario)
