@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
 from graphql import (
     GraphQLField,
     GraphQLNamedType,
+    GraphQLSchema,
     get_named_type,
     is_abstract_type,
     is_leaf_type,
@@ -22,13 +24,18 @@ from schema.visibility import is_per_viewer
 from tests.flow.client import PATIENCE, Client, Json, Parley, Socket
 from tests.flow.conftest import stoppable
 
-RAW = schema.build()._schema
-DEPTH = 5
+DEPTH = 4  # from there on no field is new
 CURSOR = "query ($id: ID!) { conversation(id: $id) { eventCursor } }"
 PLAIN = """subscription ($id: ID!, $after: String) { conversationEvents(conversationId: $id, after: $after) {
     cursor ... on MessageSent { message { seq body sender { name } } } } }"""
 OWN = """subscription ($id: ID!, $after: String) { conversationEvents(conversationId: $id, after: $after) {
     cursor conversation { displayTitle viewerState { unreadCount } } ... on MessageSent { message { seq } } } }"""
+
+
+@cache
+def raw() -> GraphQLSchema:
+    # Not at the module's import: strawberry's schemas change how introspection answers, for all schemas of the process.
+    return schema.build()._schema
 
 
 @dataclass
@@ -52,7 +59,7 @@ def selection(type_: GraphQLNamedType, depth: int, *, ignored: frozenset[str] = 
         if (not is_per_viewer(name, field) or name in ignored) and (text := field_text(name, field, depth, ignored)):
             parts.append(text)
     if is_abstract_type(type_):
-        for possible in RAW.get_possible_types(type_):
+        for possible in raw().get_possible_types(type_):
             # Under names of their own: what is nullable in one type and not in another could not be one field.
             inner = selection(possible, depth, ignored=ignored)
             parts.append(f"... on {possible.name} {{ {prefixed(inner, possible.name)} }}")
@@ -79,7 +86,7 @@ def prefixed(fields: str, name: str) -> str:
 
 
 def everything(**more: Any) -> str:
-    event = RAW.get_type("ConversationEvent")
+    event = raw().get_type("ConversationEvent")
     assert event is not None
     return f"""subscription ($id: ID!, $after: String!) {{ conversationEvents(conversationId: $id, after: $after) {{
         {selection(event, DEPTH, **more)} }} }}"""

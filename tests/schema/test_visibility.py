@@ -1,12 +1,26 @@
 """What depends on who is asking is known from the schema; what does not can be resolved in nobody's name."""
 
+from functools import cache
+
 import pytest
-from graphql import GraphQLInterfaceType, GraphQLObjectType, OperationDefinitionNode, get_named_type, parse
+from graphql import (
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    get_named_type,
+    parse,
+)
 
 from schema import schema
 from schema.visibility import depends_on_viewer, is_per_viewer
 
-RAW = schema.build()._schema
+
+@cache
+def raw() -> GraphQLSchema:
+    # Not at the module's import: strawberry's schemas change how introspection answers, for all schemas of the process.
+    return schema.build()._schema
+
 
 EVENT = "conversationEvents(conversationId: $id)"
 
@@ -15,7 +29,7 @@ def depends(query: str) -> bool:
     document = parse(query)
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
-    return depends_on_viewer(RAW, document, operation)
+    return depends_on_viewer(raw(), document, operation)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +66,7 @@ def test_fragments_are_looked_into_once() -> None:
 
 def per_viewer() -> set[str]:
     """Every field that depends on the viewer, wherever an event can lead."""
-    found, seen, rest = set(), set(), [RAW.get_type("ConversationEvent"), *RAW.get_possible_types(interface())]
+    found, seen, rest = set(), set(), [raw().get_type("ConversationEvent"), *raw().get_possible_types(interface())]
     while rest:
         type_ = rest.pop()
         if not isinstance(type_, GraphQLObjectType | GraphQLInterfaceType) or type_.name in seen:
@@ -66,7 +80,7 @@ def per_viewer() -> set[str]:
 
 
 def interface() -> GraphQLInterfaceType:
-    found = RAW.get_type("ConversationEvent")
+    found = raw().get_type("ConversationEvent")
     assert isinstance(found, GraphQLInterfaceType)
     return found
 
