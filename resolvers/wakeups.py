@@ -56,10 +56,6 @@ class Hint(NamedTuple):
                 return Kind.TYPING, self.conversation, self.number
 
 
-ANYTHING = ""
-"""The wake-up that says: anything may have happened."""
-
-
 def encode(hints: Iterable[Hint]) -> str:
     return " ".join(f"{hint.kind.value}{hint.conversation.hex}:{hint.number:x}" for hint in hints)
 
