@@ -6,6 +6,8 @@ PYTHON := $(shell test -x .venv/bin/python && echo .venv/bin/python || echo pyth
 BIN := .venv/bin
 # Should make be killed, the server is told to end too.
 TIED := $(shell command -v setpriv >/dev/null && setpriv --help | grep -q pdeathsig && echo setpriv --pdeathsig TERM)
+# A file's tests run in one process, which has a PostgreSQL of its own.
+SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
@@ -18,7 +20,7 @@ serve: setup ## start Parley; ARGS="--port 9000 --workers 2"
 	@exec $(TIED) $(BIN)/python server.py serve $(ARGS)
 
 test: check ## run the checks, then all tests; ARGS="-k seq" for some
-	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term-missing:skip-covered)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(SPREAD) --cov --cov-report=term-missing:skip-covered)
 
 soak: setup-dev ## the tests of faults at length, and a table of what each did; FOR=30 seconds each
 	@SOAK=$(or $(FOR),30) $(BIN)/python -m pytest tests/faults $(ARGS)

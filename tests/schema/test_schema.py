@@ -224,7 +224,11 @@ def introspect(built: GraphQLSchema) -> dict[str, Introspected]:
     """Every type of ours by its name."""
     query = get_introspection_query(input_value_deprecation=True, one_of=True)
     data = graphql_sync(built, query).data or {}
-    return {each["name"]: each for each in data["__schema"]["types"] if not each["name"].startswith("__")}
+    found = {each["name"]: each for each in data["__schema"]["types"] if not each["name"].startswith("__")}
+    for name, each in found.items():
+        # Once a schema of strawberry's was made in this process, introspection knows only strawberry's own one-of inputs.
+        each["isOneOf"] = bool(each["isOneOf"] or getattr(built.get_type(name), "is_one_of", False))
+    return found
 
 
 @pytest.fixture(scope="module")
