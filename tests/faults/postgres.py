@@ -4,24 +4,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import asyncpg
-
 from db.embedded import EmbeddedPostgres
 from tests.faults.processes import command, family, gone, tell
-
-
-async def terminate(url: str, application_name: str = "%") -> int:
-    """End the connections to this database with a name like this; returns how many."""
-    connection = await asyncpg.connect(url)
-    try:
-        rows = await connection.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE $1",
-            application_name,
-        )
-        return len(rows)
-    finally:
-        await connection.close()
 
 
 def backends(database: EmbeddedPostgres) -> list[int]:

@@ -1,7 +1,7 @@
 """What wakes the live streams breaks: nothing that was said is lost, doubled, out of order or untold."""
 
 from tests.faults.conftest import Serve, Trial
-from tests.faults.postgres import terminate
+from tests.flow.database import terminate
 
 
 async def test_the_listener_dies(database_url: str, serve: Serve, trial: Trial, seconds: float) -> None:

@@ -16,6 +16,7 @@ from db.embedded import EmbeddedPostgres
 from resolvers import imports
 from tests.flow.client import PATIENCE, Client, Parley, Socket
 from tests.flow.conftest import serving
+from tests.flow.database import terminate
 
 FOLLOW = """subscription ($id: ID!, $after: String) { conversationEvents(conversationId: $id, after: $after) {
     __typename cursor actor { handle } conversation { id messageCount }
@@ -68,20 +69,6 @@ async def send_until_taken(client: Client, conversation: str, body: str) -> None
                 assert answer["data"]["sendMessage"]["errors"] == []
                 return
             assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAVAILABLE"]
-
-
-async def terminate(url: str, application_name: str = "%") -> int:
-    """End connections to this database with a name like this; returns how many."""
-    connection = await asyncpg.connect(url)
-    try:
-        rows = await connection.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE $1",
-            application_name,
-        )
-        return len(rows)
-    finally:
-        await connection.close()
 
 
 async def test_a_message_arrives(ada: Client, grace: Client) -> None:

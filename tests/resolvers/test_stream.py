@@ -1,7 +1,6 @@
 """The hub and its readers over a log in memory: whatever becomes of wake-ups, every reader gets exactly the log."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import UUID
@@ -10,171 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.events import Standing
-from db.rows import Event
 from resolvers import log, reader, stream
-from resolvers.counters import Counters
-from resolvers.following import ConversationSource, ViewerSource
-from resolvers.positions import ConversationPosition, ViewerPosition
-from resolvers.reader import Audience, Reader, Source
-from resolvers.stream import Hub
+from resolvers.positions import ConversationPosition
 from resolvers.wakeups import Hint, Kind
-from tests.resolvers.memory import VIEWER, MemoryLog, Wire
-
-CONVERSATIONS = [UUID(int=number) for number in range(1, 3)]
-LATER = [UUID(int=number) for number in range(11, 13)]
-"""Conversations that the viewer joins, if at all, while the readers run."""
-
-
-class Taker:
-    """A sink that takes events when it is told to."""
-
-    def __init__(self, position: ConversationPosition | ViewerPosition) -> None:
-        self.taken: list[Event] = []
-        self.cursor = position.cursor
-        self._position = position
-        self.progress = asyncio.Event()
-        self._may_take = 6  # live for a while, then only as fast as the test says
-        self._room = asyncio.Event()
-
-    @property
-    def has_room(self) -> bool:
-        return self._may_take > 0
-
-    def push(self, event: Event) -> None:
-        self._may_take -= 1
-        self.taken.append(event)
-        self.cursor = self._position.cursor
-        self.progress.set()
-
-    async def send(self, event: Event) -> None:
-        while not self.has_room:
-            self._room.clear()
-            await self._room.wait()
-        self.push(event)
-
-    def allow(self, count: int) -> None:
-        self._may_take += count
-        self._room.set()
-
-
-class Subscriber:
-    """Somebody who follows, is cut off, and goes on with the last cursor; what they received in all their lives."""
-
-    def __init__(self, world: "World", conversation: UUID | None) -> None:
-        self.conversation = conversation
-        self.received: defaultdict[UUID, list[int]] = defaultdict(list)
-        self.kinds: list[str] = []
-        self.start: dict[UUID, int] = {}
-        self._world = world
-        self._audience = Audience(world.hub)
-        self.sink: Taker
-        self.task: asyncio.Task[None] | None = None
-
-    async def begin(self, back: int) -> None:
-        """Without a cursor, or (of one conversation) with one so far back."""
-        if self.conversation is not None:
-            newest = self._world.log.newest(self.conversation)
-            await asyncio.sleep(0)  # what happens now comes after what was read
-            self.start = {self.conversation: max(0, newest - back)}
-            position = ConversationPosition(self.conversation, self.start[self.conversation], self._world.hub.horizon)
-            self._run(self._conversations(position, newest, is_resumed=back > 0))
-        else:
-            standing = await self._world.log.standing(VIEWER.key)
-            self.start = {key: revision for key, (revision, _) in standing.newest.items()}
-            self._run(self._viewers(ViewerPosition.at(VIEWER.key, standing), standing, is_resumed=False))
-
-    async def cut_off(self) -> None:
-        """The connection is lost; what was sent was received."""
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
-            self.task = None
-        self.note()
-
-    async def come_back(self) -> None:
-        """With the cursor of the last event that was received, as the client has it."""
-        if self.conversation is not None:
-            position = ConversationPosition.of(self.conversation, self.sink.cursor)
-            self._run(self._conversations(position, position.revision, is_resumed=True))
-        else:
-            standing = self._world.log.stand()
-            await asyncio.sleep(0)
-            self._run(self._viewers(ViewerPosition.of(VIEWER.key, self.sink.cursor), standing, is_resumed=True))
-
-    def note(self) -> None:
-        """Take account of what was received."""
-        for event in self.sink.taken:
-            self.kinds.append(event.kind)
-            if event.revision:
-                self.received[event.conversation_key].append(event.revision)
-        self.sink.taken.clear()
-
-    def _conversations(self, position: ConversationPosition, revision: int, *, is_resumed: bool) -> Source:
-        return ConversationSource(self._world.hub, VIEWER, position, is_resumed=is_resumed, revision=revision)
-
-    def _viewers(self, position: ViewerPosition, standing: Standing, *, is_resumed: bool) -> Source:
-        return ViewerSource(self._world.hub, VIEWER, position, is_resumed=is_resumed, standing=standing)
-
-    def _run(self, source: Source) -> None:
-        self.sink = Taker(source.position)
-        self.task = asyncio.create_task(Reader(self._world.hub, source, self._audience, self.sink).run())
-
-
-class World:
-    def __init__(self) -> None:
-        self.log = MemoryLog()
-        for key in CONVERSATIONS:
-            self.log.join(key)
-        self.wire = Wire()
-        self.counters = Counters()
-        self.hub = Hub(self.log, self.wire, self.counters)
-        self.subscribers: list[Subscriber] = []
-        self.told: list[Hint] = []
-
-    def commit(self, conversation: UUID, count: int, *, is_late: bool = False) -> None:
-        """Events whose wake-ups are under way, and may be lost."""
-        if conversation in self.log.entries:
-            for _ in range(count):
-                self.told.append(Hint(Kind.EVENT, conversation, self.log.commit(conversation, is_late=is_late)))
-
-    def join(self, conversation: UUID) -> None:
-        if conversation not in self.log.members:
-            self.told.append(Hint(Kind.JOINED, conversation, self.log.join(conversation)))
-
-    def deliver(self, which: int) -> None:
-        """One of the wake-ups that are under way arrives; it may arrive again."""
-        if self.told:
-            self.wire.arriving.put_nowait([self.told[which % len(self.told)]])
-
-    async def subscribe(self, conversation: UUID | None, back: int = 0) -> Subscriber:
-        subscriber = Subscriber(self, conversation)
-        await subscriber.begin(back)
-        self.subscribers.append(subscriber)
-        return subscriber
-
-    async def settle(self) -> None:
-        """The sweep's look, and time for everything to be read."""
-        self.log.is_away = False
-        self.wire.arriving.put_nowait(None)
-        for subscriber in self.subscribers:
-            if subscriber.task is None:
-                await subscriber.come_back()
-            subscriber.sink.allow(10_000)
-            async with asyncio.timeout(5):
-                while not self.has_all(subscriber):
-                    subscriber.sink.progress.clear()
-                    await subscriber.sink.progress.wait()
-
-    def has_all(self, subscriber: Subscriber) -> bool:
-        subscriber.note()
-        return all(
-            len(subscriber.received[key]) >= end - subscriber.start.get(key, 0) for key, end in self.ends(subscriber)
-        )
-
-    def ends(self, subscriber: Subscriber) -> list[tuple[UUID, int]]:
-        keys = [subscriber.conversation] if subscriber.conversation else self.log.members
-        return [(key, self.log.newest(key)) for key in keys]
+from tests.resolvers.world import CONVERSATIONS, LATER, Subscriber, World
 
 
 async def _commit(world: World, conversation: UUID, count: int, is_late: bool) -> None:
@@ -388,10 +226,10 @@ def test_what_comes_while_a_stream_begins_is_told() -> None:
         first = await world.subscribe(CONVERSATIONS[0])
         late = Subscriber(world, CONVERSATIONS[0])
         position = ConversationPosition(CONVERSATIONS[0], world.log.newest(CONVERSATIONS[0]), world.hub.horizon)
-        source = late._conversations(position, position.revision, is_resumed=False)
+        source = late.conversations(position, position.revision, is_resumed=False)
         world.commit(CONVERSATIONS[0], 1)
         await world.settle()
-        late._run(source)
+        late.run(source)
         world.subscribers.append(late)
         late.start = dict(first.start)
         world.commit(CONVERSATIONS[0], 1)
