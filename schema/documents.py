@@ -7,6 +7,7 @@ from typing import Any
 from graphql import (
     ASTValidationRule,
     DocumentNode,
+    FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -17,7 +18,10 @@ from graphql import (
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document  # 0.341: it adds strawberry's own rules
 
+from schema.asked import Asked
+
 _KEPT = 512
+_EVENT_CURSOR = "eventCursor"
 
 
 class Document:
@@ -28,12 +32,38 @@ class Document:
         self.node = node
         """None where the text does not parse."""
         self.errors = errors
+        self._operations: dict[str | None, OperationDefinitionNode] = {}
         self.plans: dict[str | None, Any] = {}
         """What the fan-out has found out about its operations, by their names."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation of this name, or the only one; None where there is none, or the document is not valid."""
-        return get_operation_ast(self.node, name) if self.node and not self.errors else None
+        return None if self.errors else self.named(name)
+
+    def named(self, name: str | None) -> OperationDefinitionNode | None:
+        """The same, valid or not."""
+        if name not in self._operations:
+            found = get_operation_ast(self.node, name) if self.node else None
+            if found is None:  # not remembered: there are as many such names as somebody cares to send
+                return None
+            self._operations[name] = found
+        return self._operations[name]
+
+    @property
+    def parsed(self) -> DocumentNode:
+        """What it turned out to be, where it does parse."""
+        if self.node is None:
+            raise ValueError("the document does not parse")
+        return self.node
+
+    def asks_event_cursor(self, name: str | None) -> bool:
+        """Whether an operation asks for `viewer { eventCursor }`."""
+        if _EVENT_CURSOR not in self.text:
+            return False
+        operation = self.operation(name)
+        if self.node is None or operation is None:
+            return False
+        return _EVENT_CURSOR in Asked([operation.selection_set], fragments_of(self.node)).beneath("viewer")
 
 
 class Documents:
@@ -61,6 +91,10 @@ class Documents:
         except GraphQLError as error:
             return Document(text, None, [error])
         return Document(text, node, validate_document(self._schema, node, self._rules))
+
+
+def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
 
 
 class Prepared(SchemaExtension):

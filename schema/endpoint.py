@@ -13,7 +13,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types import ExecutionResult
 
 from db.pool import DatabaseUnavailableError
 from resolvers.errors import BadUserInputError, RequestError, UnauthenticatedError, UnavailableError
@@ -33,6 +36,7 @@ REQUEST_ID = "x-request-id"
 """The response header that names a request as its errors and the log do."""
 
 _INIT_TIMEOUT = timedelta(seconds=5)
+_JSON = b"application/json"
 _STATUS = {"UNAUTHENTICATED": 401, "UNAVAILABLE": 503}
 
 
@@ -75,9 +79,12 @@ class Endpoint(GraphQL[Context, None]):
         if scope["type"] == "websocket":
             await super().__call__(scope, receive, send)
             return
-        request = Request(scope, self._limited(receive))
+        receive = self._limited(receive)
         try:
-            response = await self.run(request)
+            if _is_single(scope):
+                await self._answer(scope, receive, send)
+                return
+            response = await self.run(Request(scope, receive))
         except _TooLargeError as error:
             response = _refusal(error, 413)
         except RequestError as error:
@@ -89,6 +96,40 @@ class Endpoint(GraphQL[Context, None]):
         except Exception:  # noqa: BLE001  (it is logged, and told as far as clients may know)
             response = _fault()
         await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One operation, as JSON to JSON: what strawberry's view does with it, without an object for each step of it."""
+        context = self.new_context(await self._caller(dict(scope["headers"]).get(b"authorization")))
+        body = self.parse_json(await _body_of(receive))
+        query, variables = body.get("query"), body.get("variables")
+        if not isinstance(query, str | None):
+            raise HTTPException(400, "query must be a string")
+        if not isinstance(variables, dict | None):
+            raise HTTPException(400, "variables must be an object")
+        if not isinstance(body.get("extensions"), dict | None):
+            raise HTTPException(400, "extensions must be an object")
+        result = await self._execute(query, variables, body.get("operationName"), context)
+        answer: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            answer["errors"] = [error.formatted for error in result.errors]
+        payload = orjson.dumps(answer)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(payload)),
+            (REQUEST_ID.encode(), context.request_id.encode()),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": payload})
+
+    async def _execute(
+        self, query: str | None, variables: dict[str, Any] | None, name: str | None, context: Context
+    ) -> ExecutionResult:
+        try:
+            return await self.schema.execute(query, variables, context, operation_name=name)
+        except CannotGetOperationTypeError as error:
+            raise HTTPException(400, error.as_http_error_reason()) from error
+        except MissingQueryError as error:
+            raise HTTPException(400, "the body has no query") from error
 
     def is_websocket_origin_allowed(self, _request: WebSocket, origin: str) -> bool:
         return self._is_origin_allowed(origin)
@@ -109,13 +150,18 @@ class Endpoint(GraphQL[Context, None]):
         if isinstance(request, WebSocket) or isinstance(response, WebSocket):
             return self.new_context(None)
         header = request.headers.get("authorization")
-        try:
-            caller = await self.caller_of(bearer(header)) if header is not None else None
-        except InvalidTokenError as error:
-            raise UnauthenticatedError(str(error)) from error
-        context = self.new_context(caller)
+        context = self.new_context(await self._caller(header.encode("latin-1") if header is not None else None))
         response.headers[REQUEST_ID] = context.request_id
         return context
+
+    async def _caller(self, authorization: bytes | None) -> Caller | None:
+        """Who sends this header; None: nobody says who it is. Raises as `caller_of` does."""
+        if authorization is None:
+            return None
+        try:
+            return await self.caller_of(bearer(authorization.decode("latin-1")))
+        except InvalidTokenError as error:
+            raise UnauthenticatedError(str(error)) from error
 
     def parse_json(self, data: str | bytes) -> Any:  # noqa: ANN401  (strawberry's signature)
         try:
@@ -148,6 +194,24 @@ class Endpoint(GraphQL[Context, None]):
             return message
 
         return limited
+
+
+def _is_single(scope: Scope) -> bool:
+    """Whether it is JSON that is posted, and no stream that is asked for."""
+    headers = dict(scope["headers"])
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    return scope["method"] == "POST" and kind == _JSON and b"text/event-stream" not in headers.get(b"accept", b"")
+
+
+async def _body_of(receive: Receive) -> bytes:
+    message = await receive()
+    parts: list[bytes] = [message.get("body", b"")]
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(message.get("body", b""))
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return b"".join(parts)
 
 
 def _refusal(error: RequestError, status: int) -> Response:

@@ -1,33 +1,34 @@
 """The schema: what clients may ask, and how its errors reach them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import strawberry
+from graphql import ExecutionResult as GraphQLExecutionResult
 from graphql import GraphQLError
-from strawberry.extensions import MaxTokensLimiter
+from graphql import OperationType as GraphQLOperationType
+from strawberry.exceptions import MissingQueryError
+from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from resolvers import following
 from resolvers.errors import BadUserInputError
 from schema import events, limits
+from schema.compiled import Executor
 from schema.context import Context
-from schema.documents import Documents, Prepared
+from schema.documents import Document, Documents, Prepared
 from schema.fanout import Fanout
 from schema.faults import present
-from schema.marking import Marking
 from schema.mutations import Mutation
 from schema.queries import Query
 from schema.scalars import DateTime
 from schema.subscriptions import Subscription
 
-ResultT = TypeVar("ResultT", bound=ExecutionResult)
-
-_STREAMED = {OperationType.SUBSCRIPTION}
 _STREAM = (
     "a subscription is a stream of answers: ask for it over a websocket (graphql-transport-ws), "
     "or with the header Accept: text/event-stream"
@@ -35,52 +36,108 @@ _STREAM = (
 
 
 class Schema(strawberry.Schema):
-    """Strawberry's, with the two things that hold for every transport: no NUL comes in, no raw error goes out."""
+    """Strawberry's, with a shorter way from the text of a document to its answer, which is the same for every transport."""
 
     documents: Documents
     """Parsed and validated, for every transport."""
     fanout: Fanout
     """Subscriptions that share their executions."""
 
-    async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:  # noqa: ANN401  (strawberry's signature)
-        context: Context = kwargs["context_value"]
-        if limits.holds_nul(kwargs.get("variable_values")):
-            return _presented(_refused_variables(), context)
-        kwargs["allowed_operation_types"] = set(kwargs.get("allowed_operation_types", OperationType)) - _STREAMED
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,  # noqa: ANN401
+        root_value: Any = None,  # noqa: ANN401
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> ExecutionResult:
+        """The answer to a query or a mutation. Raises what strawberry's views turn into refusals of the whole request."""
+        context: Context = context_value
+        if not query:
+            raise MissingQueryError
+        document = self.documents.get(query)
+        if document.node is not None:
+            self._check_type(document, operation_name, allowed_operation_types)
+        if document.errors:
+            return _refused(document.errors, context)
+        if limits.holds_nul(variable_values):
+            return _refused([GraphQLError(limits.NUL_REFUSED)], context)
         try:
-            return _presented(await super().execute(*args, **kwargs), context)
-        except InvalidOperationTypeError as error:
-            if error.operation_type is not OperationType.SUBSCRIPTION:
-                raise
-            raise BadUserInputError(_STREAM) from error
+            result = await self._execute(document, operation_name, variable_values, context, root_value)
+        except Exception as error:  # noqa: BLE001  (told as any other fault is)
+            return _refused([GraphQLError(str(error), original_error=error)], context)
+        errors = present(result.errors, context.request_id) if result.errors else None
+        return ExecutionResult(result.data, errors)
 
     async def stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:  # type: ignore[override]  # noqa: ANN401
         context: Context = kwargs["context_value"]
+        query = args[0] if args else kwargs.get("query")
+        operation = self.documents.get(query or "").operation(kwargs.get("operation_name"))
+        if operation is not None and operation.operation is not GraphQLOperationType.SUBSCRIPTION:
+            return self._only(self.execute(*args, **kwargs))
         return self._presented_stream(await super().stream(*args, **kwargs), context, kwargs.get("variable_values"))
-
-    async def _presented_stream(self, results: Any, context: Context, variables: object) -> AsyncIterator[Any]:  # noqa: ANN401
-        if limits.holds_nul(variables):
-            await results.aclose()
-            yield _presented(_refused_variables(), context)
-            return
-        try:
-            async for result in results:
-                yield _presented(result, context)
-        finally:
-            await results.aclose()
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Strawberry would log every error, also those we mean to say; `present` logs the others."""
 
+    def _check_type(self, document: Document, name: str | None, allowed: Iterable[OperationType] | None) -> None:
+        operation = document.named(name)
+        if operation is None:
+            raise CannotGetOperationTypeError(name)
+        if operation.operation is GraphQLOperationType.SUBSCRIPTION:
+            raise BadUserInputError(_STREAM)
+        type_ = OperationType(operation.operation.value)
+        if allowed is not None and type_ not in allowed:
+            raise InvalidOperationTypeError(type_)
 
-def _presented(result: ResultT, context: Context) -> ResultT:
-    if result.errors:
-        result.errors = present(result.errors, context.request_id)
-    return result
+    async def _execute(
+        self,
+        document: Document,
+        name: str | None,
+        variables: dict[str, Any] | None,
+        context: Context,
+        root_value: object,
+    ) -> Any:  # noqa: ANN401  (graphql-core's result)
+        if document.asks_event_cursor(name) and context.is_authenticated:
+            # Before anything else: what is then read can only be newer, so that nothing lies between the answer and a
+            # stream that goes on from that cursor.
+            context.event_cursor = await following.viewer_cursor(context.service, context.viewer)
+        executor = Executor.build(
+            self._schema,
+            document.parsed,
+            root_value,
+            context,
+            variables,
+            name,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # which promises no more than bool
+        )
+        if isinstance(executor, list):
+            return GraphQLExecutionResult(None, executor)
+        result: Any = executor.execute_operation()
+        return await result if optimized_is_awaitable(result) else result
+
+    async def _only(self, result: Awaitable[Any]) -> AsyncIterator[Any]:
+        yield await result
+
+    async def _presented_stream(self, results: Any, context: Context, variables: object) -> AsyncIterator[Any]:  # noqa: ANN401
+        if limits.holds_nul(variables):
+            await results.aclose()
+            yield _refused([GraphQLError(limits.NUL_REFUSED)], context)
+            return
+        try:
+            async for result in results:
+                if result.errors:
+                    result.errors = present(result.errors, context.request_id)
+                yield result
+        finally:
+            await results.aclose()
 
 
-def _refused_variables() -> PreExecutionError:
-    return PreExecutionError(data=None, errors=[GraphQLError(limits.NUL_REFUSED)])
+def _refused(errors: list[GraphQLError], context: Context) -> PreExecutionError:
+    """What is told before anything is executed."""
+    return PreExecutionError(data=None, errors=present(errors, context.request_id))
 
 
 def build(*, max_tokens: int = 4_000, max_depth: int = 20) -> Schema:
@@ -90,12 +147,9 @@ def build(*, max_tokens: int = 4_000, max_depth: int = 20) -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=events.TYPES,
+        execution_context_class=Executor,
         config=StrawberryConfig(scalar_map={datetime: DateTime}),
-        extensions=[
-            lambda: MaxTokensLimiter(max_token_count=max_tokens),
-            lambda: Prepared(built.documents),
-            Marking,
-        ],
+        extensions=[lambda: Prepared(built.documents)],
     )
     raw = built._schema  # noqa: SLF001  (strawberry 0.341 has no other way to the graphql-core schema)
     rules = limits.rules(max_depth=max_depth, max_fields=max_tokens)

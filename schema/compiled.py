@@ -1,0 +1,480 @@
+"""Selections compiled to functions: what graphql-core finds out about every row anew is found out once a document.
+
+graphql-core walks every field of every row: for a page of 50 messages it looks up a field 350 times, calls its resolver,
+asks whether the value is awaitable and of what type it is, and that takes 2 ms. Here a selection whose fields only read
+attributes becomes one function of Python source, in which each of these is a comparison.
+
+The rules, and why each of them:
+
+- Only attributes are compiled. A field with a resolver keeps it, with its arguments and its Info; the selection around
+  it is compiled all the same, and leaves a gap for it.
+- Only values of exactly the type that the schema promises are taken. All others are a surprise: a null where none may
+  be, another type, an exception. To read attributes changes nothing, so graphql-core does the same value again from the
+  start, and its coercions, its errors and its propagation of nulls are what the client gets.
+- A class of rows is looked at once: that it is of the type, and neither an exception nor awaitable, which graphql-core
+  takes in their own ways, is the same for all its rows.
+- Abstract types are left to graphql-core, which finds the type of each row; beneath that it goes on here.
+- What `@skip` and `@include` leave of a selection depends on variables: each combination of them is a plan of its own.
+"""
+
+import keyword
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from types import CoroutineType, GeneratorType
+from typing import Any, Final, NamedTuple
+
+from graphql import (
+    DirectiveNode,
+    GraphQLBoolean,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLID,
+    GraphQLInt,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLString,
+    OperationDefinitionNode,
+    Undefined,
+    VariableNode,
+    Visitor,
+    get_named_type,
+    is_leaf_type,
+    visit,
+)
+from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
+from graphql.execution.values import get_argument_values
+from graphql.pyutils import Path, gather_with_cancel
+from graphql.type import TypeNameMetaFieldDef
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types.field import StrawberryField
+
+_OPERATIONS: Final = 512  # that are remembered
+_COMBINATIONS: Final = 32  # of the variables in one operation's directives, that are
+
+Data = dict[str, Any]
+Read = Callable[[Any], Any]
+"""What is told of a value; any exception means that graphql-core has to."""
+
+
+class SurpriseError(Exception):
+    """A value is not as the schema promises, or not as simple as it is for compiled selections."""
+
+
+class NotCompilableError(Exception):
+    """A selection holds what only graphql-core can do."""
+
+
+class Executor(StrawberryGraphQLCoreExecutionContext):
+    """Graphql-core's, by way of strawberry's, which takes the short way where an operation's plan has one."""
+
+    _plan: "Plan | None" = None
+    _arguments: dict["Field", Data]
+    """Coerced once an execution: a field in a list has the same ones for every row."""
+
+    def execute_collected_root_fields(
+        self, root_type: GraphQLObjectType, root_value: Any, fields: GroupedFieldSet, serially: bool, usages: Any
+    ) -> Any:
+        self._arguments = {}
+        self._plan = _plans.of(self)
+        if self._plan is not None:
+            fields = self._plan.begin(root_type, fields)
+        return super().execute_collected_root_fields(root_type, root_value, fields, serially, usages)
+
+    def collect_subfields(self, return_type: GraphQLObjectType, details: FieldDetailsList) -> CollectedFields:
+        if self._plan is None or id(details) not in self._plan.fields:
+            return super().collect_subfields(return_type, details)
+        found = self._plan.collected.get((return_type, id(details)))
+        if found is None:
+            found = super().collect_subfields(return_type, details)
+            self._plan.collect(return_type, details, found)
+        return found
+
+    def execute_field(
+        self, parent_type: GraphQLObjectType, source: Any, details: FieldDetailsList, path: Path, position: Any
+    ) -> Any:
+        field = self.field(details)
+        if field is None:
+            return super().execute_field(parent_type, source, details, path, position)
+        try:
+            result = self._resolve(field, source, path)
+            if self.is_awaitable(result):
+                return self._complete_awaited(field, path, result)
+            completed = self._complete(field, path, result)
+            if self.is_awaitable(completed):
+                return self._await_completed(field, path, completed)
+        except Exception as error:  # noqa: BLE001  (whatever a resolver raises is an error of its field)
+            self.handle_field_error(error, field.type, details, path)
+            return None
+        return completed
+
+    def collect_and_execute_subfields(
+        self, return_type: GraphQLObjectType, details: FieldDetailsList, path: Path, result: Any, position: Any
+    ) -> Any:
+        row = self._plan.row(self, return_type, details) if self._plan else None
+        if row is None:
+            return super().collect_and_execute_subfields(return_type, details, path, result, position)
+        try:
+            data = row.read(result)
+        except Exception:  # noqa: BLE001  (a surprise of any kind; graphql-core finds out what is wrong, if anything)
+            return super().collect_and_execute_subfields(return_type, details, path, result, position)
+        return self._fill(data, row.gaps, return_type, path, result) if row.gaps else data
+
+    def field(self, details: FieldDetailsList) -> "Field | None":
+        """What the plan knows of a field."""
+        return self._plan.fields.get(id(details)) if self._plan else None
+
+    def _resolve(self, field: "Field", source: Any, path: Path) -> Any:
+        if field.attribute is not None:
+            return getattr(source, field.attribute)
+        info = self._info(field, path)
+        if not field.has_arguments:
+            return field.resolve(source, info)
+        arguments = self._arguments.get(field)
+        if arguments is None:
+            arguments = self._arguments[field] = get_argument_values(
+                field.definition, field.nodes[0], self.variable_values, None, self.hide_suggestions
+            )
+        return field.resolve(source, info, **arguments)
+
+    def _info(self, field: "Field", path: Path) -> GraphQLResolveInfo[Any]:
+        return self.build_resolve_info(field.definition, field.nodes, field.parent, path)
+
+    def _complete(self, field: "Field", path: Path, result: Any) -> Any:
+        read = field.reader(self)
+        if read is not None:
+            try:
+                return read(result)
+            except Exception:  # noqa: BLE001, S110  (a surprise, as above)
+                pass
+        return self.complete_value(field.type, field.details, self._info(field, path), path, result, None)
+
+    async def _complete_awaited(self, field: "Field", path: Path, result: Any) -> Any:
+        try:
+            completed = self._complete(field, path, await result)
+            return await completed if self.is_awaitable(completed) else completed
+        except Exception as error:  # noqa: BLE001  (as above)
+            self.handle_field_error(error, field.type, field.details, path)
+
+    async def _await_completed(self, field: "Field", path: Path, completed: Any) -> Any:
+        try:
+            return await completed
+        except Exception as error:  # noqa: BLE001  (as above)
+            self.handle_field_error(error, field.type, field.details, path)
+
+    def _fill(self, data: Data, gaps: "list[Gap]", parent: GraphQLObjectType, path: Path, source: Any) -> Any:
+        """The data with its gaps filled, or an awaitable of that; what `execute_fields` does with all fields."""
+        waiting: list[str] = []
+        try:
+            for gap in gaps:
+                value = data[gap.name] = self.execute_field(
+                    parent, source, gap.details, Path(path, gap.name, parent.name), None
+                )
+                if self.is_awaitable(value):
+                    waiting.append(gap.name)
+        except Exception:
+            if waiting:
+                self.settle_in_background([data[name] for name in waiting])
+            raise
+        return _filled(data, waiting) if waiting else data
+
+
+async def _filled(data: Data, waiting: list[str]) -> Data:
+    if len(waiting) == 1:
+        data[waiting[0]] = await data[waiting[0]]
+    else:
+        data.update(zip(waiting, await gather_with_cancel(*(data[name] for name in waiting)), strict=True))
+    return data
+
+
+class Gap(NamedTuple):
+    """A field that a compiled selection leaves to the executor."""
+
+    name: str
+    """As the response has it."""
+    details: FieldDetailsList
+
+
+class Row(NamedTuple):
+    """The compiled selection of an object."""
+
+    read: Read
+    gaps: list[Gap]
+
+
+class Field:
+    """What does not change about a field from one execution to the next."""
+
+    def __init__(self, definition: GraphQLField, parent: GraphQLObjectType, details: FieldDetailsList) -> None:
+        self.definition = definition
+        self.parent = parent
+        self.details = details
+        self.nodes = [each.node for each in details]
+        self.type = definition.type
+        self.resolve: Any = definition.resolve
+        self.attribute = _attribute(definition)
+        self.has_arguments = bool(definition.args or self.nodes[0].arguments)
+        self._read: Read | None = None
+        self._is_read_known = False
+
+    def reader(self, executor: Executor) -> Read | None:
+        """What tells of the field's values, where all that is selected of them is compiled."""
+        if not self._is_read_known:
+            self._is_read_known = True
+            self._read = None if is_leaf_type(get_named_type(self.type)) else Source(executor).value(self)
+        return self._read
+
+
+def _attribute(definition: GraphQLField) -> str | None:
+    """The attribute that the field reads; None where it does anything else."""
+    field = definition.extensions.get("strawberry-definition")
+    if not isinstance(field, StrawberryField):
+        return None
+    is_plain = field.is_basic_field and field.default_resolver is getattr
+    return field.python_name if is_plain and getattr(definition.resolve, "_is_default", False) else None
+
+
+class Plan:
+    """What is known of an operation, for one combination of the variables in its directives.
+
+    Details are collected once a plan, and each list of them is one object for all executions: by its id a field is known.
+    """
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self.fields: dict[int, Field] = {}
+        self.collected: dict[tuple[GraphQLObjectType, int], CollectedFields] = {}
+        self._schema = schema
+        self._root: GroupedFieldSet | None = None
+        self._rows: dict[tuple[GraphQLObjectType, int], Row | None] = {}
+
+    def begin(self, root_type: GraphQLObjectType, fields: GroupedFieldSet) -> GroupedFieldSet:
+        """The root fields as they were collected the first time."""
+        if self._root is None:
+            self._root = fields
+            self._add(root_type, fields)
+        return self._root
+
+    def collect(self, parent: GraphQLObjectType, details: FieldDetailsList, found: CollectedFields) -> None:
+        self.collected[parent, id(details)] = found
+        self._add(parent, found.grouped_field_set)
+
+    def row(self, executor: Executor, type_: GraphQLObjectType, details: FieldDetailsList) -> Row | None:
+        """What tells of a row of this type; None for a field that is not of this plan."""
+        key = type_, id(details)
+        row = self._rows.get(key)
+        if row is None and id(details) in self.fields:
+            row = self._rows[key] = Source(executor).row(type_, details)
+        return row
+
+    def _add(self, parent: GraphQLObjectType, fields: GroupedFieldSet) -> None:
+        for details in fields.values():
+            definition = self._schema.get_field(parent, details[0].node.name.value)
+            if definition is not None and definition.resolve is not None:
+                self.fields[id(details)] = Field(definition, parent, details)
+
+
+class Source:
+    """Python source in the making: a function for each object of a selection, and the names that they use."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._lines: list[str] = []
+        self._names: dict[str, Any] = {"Surprise": SurpriseError}
+
+    def value(self, field: Field) -> Read | None:
+        """The function for a field's values; None where graphql-core has to be asked."""
+        try:
+            body = self._value(field.type, field.details, "v")
+        except NotCompilableError:
+            return None
+        self._lines += ["def read(v):", *_indented(body), "    return v"]
+        return self._run("read")
+
+    def row(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Row:
+        """The function for a row that is known to be of the type."""
+        gaps: list[Gap] = []
+        return Row(self._run(self._function(type_, details, gaps)), gaps)
+
+    def _run(self, name: str) -> Read:
+        exec("\n".join(self._lines), self._names)  # noqa: S102  (its every word is from this module or a checked identifier)
+        read: Read = self._names[name]
+        return read
+
+    def _name(self, kind: str, value: Any) -> str:
+        """A name for a value that the source refers to."""
+        name = f"{kind}{len(self._names)}"
+        self._names[name] = value
+        return name
+
+    def _function(self, type_: GraphQLObjectType, details: FieldDetailsList, gaps: list[Gap] | None) -> str:
+        """The name of a new function that tells of a row; without `gaps` there must be none."""
+        body: list[str] = []
+        told: list[str] = []
+        for name, each in self._executor.collect_subfields(type_, details).grouped_field_set.items():
+            variable = f"v{len(told)}"
+            try:
+                body += self._field(type_, each, variable)
+            except NotCompilableError:
+                if gaps is None:
+                    raise
+                gaps.append(Gap(name, each))
+                variable = "None"
+            told.append(f"{name!r}: {variable}")
+        function = self._name("row", None)
+        self._lines += [f"def {function}(row):", *_indented(body), f"    return {{{', '.join(told)}}}"]
+        return function
+
+    def _field(self, parent: GraphQLObjectType, details: FieldDetailsList, variable: str) -> list[str]:
+        """What sets the variable to a field of `row`."""
+        field = self._executor.field(details)
+        if field is None:
+            raise NotCompilableError
+        if field.definition is TypeNameMetaFieldDef:
+            return [f"{variable} = {parent.name!r}"]
+        if field.attribute is None or not field.attribute.isidentifier() or keyword.iskeyword(field.attribute):
+            raise NotCompilableError
+        return [f"{variable} = row.{field.attribute}", *self._value(field.type, details, variable)]
+
+    def _value(self, type_: GraphQLOutputType, details: FieldDetailsList, v: str) -> list[str]:
+        """What turns a value of the type into what is told of it."""
+        if isinstance(type_, GraphQLNonNull):
+            return self._present(type_.of_type, details, v)
+        return [f"if {v} is not None:", *_indented(self._present(type_, details, v))]
+
+    def _present(self, type_: Any, details: FieldDetailsList, v: str) -> list[str]:
+        """The same, where null is none of the values."""
+        if isinstance(type_, GraphQLList):
+            return self._list(type_.of_type, details, v)
+        if isinstance(type_, GraphQLObjectType):
+            return [f"{v} = {self._object(type_, details, v)}"]
+        if isinstance(type_, GraphQLEnumType):
+            return [_unless(f"type({v}) is str"), f"{v} = {self._name('names', _names_of(type_))}[{v}]"]
+        if isinstance(type_, GraphQLScalarType):
+            return self._scalar(type_, v)
+        raise NotCompilableError  # abstract
+
+    def _scalar(self, type_: GraphQLScalarType, v: str) -> list[str]:
+        if type_ is GraphQLString or type_ is GraphQLID:
+            return [_unless(f"type({v}) is str")]
+        if type_ is GraphQLInt:
+            return [_unless(f"type({v}) is int and -2147483648 <= {v} <= 2147483647")]
+        if type_ is GraphQLBoolean:
+            return [_unless(f"type({v}) is bool")]
+        coerce = self._name("coerce", type_.coerce_output_value)
+        absent = self._name("Undefined", Undefined)
+        return [f"{v} = {coerce}({v})", _unless(f"{v} is not None and {v} is not {absent}")]
+
+    def _list(self, item: GraphQLOutputType, details: FieldDetailsList, v: str) -> list[str]:
+        # Other iterables can be read but once, so that there would be nothing left to do again after a surprise.
+        checked = _unless(f"type({v}) is list or type({v}) is tuple")
+        if isinstance(item, GraphQLNonNull) and isinstance(item.of_type, GraphQLObjectType):
+            return [checked, f"{v} = [{self._object(item.of_type, details, 'i')} for i in {v}]"]
+        function = self._name("item", None)
+        self._lines += [f"def {function}(i):", *_indented(self._value(item, details, "i")), "    return i"]
+        return [checked, f"{v} = [{function}(i) for i in {v}]"]
+
+    def _object(self, type_: GraphQLObjectType, details: FieldDetailsList, v: str) -> str:
+        """An expression for what is told of the object in a variable."""
+        function = self._function(type_, details, None)
+        known = self._name("known", KnownRows(type_, self._executor.is_awaitable))
+        return f"{function}({v} if type({v}) in {known} else {known}.check({v}))"
+
+
+def _unless(condition: str) -> str:
+    return f"if not ({condition}): raise Surprise"
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    return (f"    {line}" for line in lines)
+
+
+def _names_of(type_: GraphQLEnumType) -> dict[str, str]:
+    """What is told of each value of an enum that is a text, as its rows have them."""
+    values = [each.value for each in type_.values.values()]
+    return {value: type_.coerce_output_value(value) for value in values if type(value) is str}
+
+
+class KnownRows(set[type]):
+    """Classes whose instances are of a type, and neither exceptions nor awaitable."""
+
+    def __init__(self, type_: GraphQLObjectType, is_awaitable: Callable[[Any], bool]) -> None:
+        super().__init__()
+        if type_.is_type_of is not None and not getattr(type_.is_type_of, "is_by_class", False):
+            raise NotCompilableError
+        self._is_type_of: Callable[[Any, None], Any] | None = type_.is_type_of  # type: ignore[assignment]  # by class: no Info
+        self._is_awaitable = is_awaitable
+
+    def check(self, row: Any) -> Any:
+        """The row, if it is one of them; its class is one from then on."""
+        is_other = isinstance(row, Exception | GeneratorType | CoroutineType) or self._is_awaitable(row)
+        if is_other or hasattr(type(row), "__getattr__") or (self._is_type_of and not self._is_type_of(row, None)):
+            raise SurpriseError
+        self.add(type(row))
+        return row
+
+
+class _Operation:
+    """The plans of an operation, which is kept so that its id stays its own."""
+
+    def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode, conditions: list[str]) -> None:
+        self.node = operation
+        self._schema = schema
+        self._conditions = conditions
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+
+    def plan(self, variables: Data) -> Plan:
+        key = tuple(variables.get(name) for name in self._conditions)
+        plan = self._plans.get(key)
+        if plan is None:
+            if len(self._plans) >= _COMBINATIONS:
+                self._plans.clear()
+            plan = self._plans[key] = Plan(self._schema)
+        return plan
+
+
+def _operation(executor: Executor) -> _Operation:
+    conditions = _Conditions()
+    for node in (executor.operation, *executor.fragment_definitions.values()):
+        visit(node, conditions)
+    return _Operation(executor.schema, executor.operation, sorted(conditions.names))
+
+
+class _Conditions(Visitor):
+    """Finds the variables in directives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: DirectiveNode, *_: object) -> None:
+        used = (argument.value for argument in node.arguments or ())
+        self.names |= {value.name.value for value in used if isinstance(value, VariableNode)}
+
+
+class _Operations:
+    """The last operations that were executed. Known by identity: to hash a whole document takes longer than this saves."""
+
+    def __init__(self) -> None:
+        self._operations: OrderedDict[tuple[int, int], _Operation] = OrderedDict()
+
+    def of(self, executor: Executor) -> Plan | None:
+        """The plan for an execution; None where it has what plans do not know of."""
+        middleware = executor.middleware_manager
+        if executor.abort_signal or (middleware and middleware.middlewares):
+            return None
+        key = id(executor.schema), id(executor.operation)
+        found = self._operations.get(key)
+        if found is None:
+            found = self._operations[key] = _operation(executor)
+            if len(self._operations) > _OPERATIONS:
+                self._operations.popitem(last=False)
+        else:
+            self._operations.move_to_end(key)
+        return found.plan(executor.variable_values.coerced)
+
+
+_plans = _Operations()
