@@ -19,7 +19,7 @@ def connections(server: Server) -> list[WebSocketProtocol]:
 
 async def stall(server: Server, sender: Client, conversation: str) -> None:
     """Send to a follower that does not read until nothing more can be written to it."""
-    while all(connection.writable.is_set() for connection in connections(server)):
+    while any(connection.writable.is_set() for connection in connections(server)):
         await sender.send_all(conversation, *["x" * 10_000] * 50)
 
 
