@@ -1,0 +1,75 @@
+"""What is compiled answers as graphql-core does, byte for byte: over a schema with all there is, and over Parley's own."""
+
+import pytest
+from graphql import parse, specified_rules, validate
+from hypothesis import strategies as st
+
+from tests.schema.compiled import defects, parley, zoo
+from tests.schema.compiled.conftest import Hold
+from tests.schema.compiled.documents import Atlas
+from tests.schema.compiled.executors import STOCK, UNDER_TEST, Executor
+from tests.schema.compiled.nature import Nature
+from tests.schema.compiled.scenarios import scenarios, visit
+from tests.schema.compiled.trials import Scenario, Trial
+
+_BY_TURNS = (("plain", "other"), ("plain", "other"), ("other", "plain"), ("plain", "watched"))
+
+
+def of_zoo(atlas: Atlas) -> st.SearchStrategy[Scenario]:
+    return scenarios(atlas, lambda choices, operation: Nature(atlas, choices).roots(operation), _BY_TURNS)
+
+
+def of_parley(atlas: Atlas) -> st.SearchStrategy[Scenario]:
+    return scenarios(atlas, lambda choices, operation: parley.Nature(choices).roots(operation), [("one", "two")])
+
+
+@pytest.fixture(scope="module")
+def zoo_atlas() -> Atlas:
+    return Atlas(zoo.build(STOCK, "plain")._schema)
+
+
+@pytest.fixture(scope="module")
+def parley_atlas() -> Atlas:
+    return parley.atlas()
+
+
+def test_every_selection_of_the_zoo(zoo_atlas: Atlas, hold: Hold) -> None:
+    """Whatever is selected, in whatever way, over rows with all that can be wrong with them."""
+    hold(Trial(UNDER_TEST, zoo.build, ("plain", "other", "watched")), of_zoo(zoo_atlas), 300)
+
+
+def test_every_selection_of_parley(parley_atlas: Atlas, hold: Hold) -> None:
+    """The types that clients know, over the rows that the database returns."""
+    hold(Trial(UNDER_TEST, parley.build, ("one", "two")), of_parley(parley_atlas), 150)
+
+
+@pytest.mark.parametrize("of", ["zoo", "parley"])
+def test_the_documents_are_valid(of: str, zoo_atlas: Atlas, parley_atlas: Atlas) -> None:
+    """Only of those a server executes any; they are not looked at again in each trial, as that takes most of its time."""
+    atlas, each = (zoo_atlas, of_zoo(zoo_atlas)) if of == "zoo" else (parley_atlas, of_parley(parley_atlas))
+
+    def check(scenario: Scenario) -> None:
+        assert validate(atlas.schema, parse(scenario.document.text), specified_rules) == []
+
+    visit(each, 60, check)
+
+
+@pytest.fixture(scope="module")
+def sample(zoo_atlas: Atlas) -> list[Scenario]:
+    """The same for every defect."""
+    found: list[Scenario] = []
+    visit(of_zoo(zoo_atlas), 200, found.append)
+    return found
+
+
+@pytest.mark.parametrize("defect", defects.ALL, ids=lambda defect: defect.__name__)
+def test_each_defect_is_found(defect: type[Executor], sample: list[Scenario]) -> None:
+    """The property can fail: an executor that is wrong in one point does not pass."""
+    trial = Trial(defect, zoo.build, ("plain", "other", "watched"))
+    with pytest.raises(AssertionError):
+        trial.judge_all(sample)
+
+
+def test_how_long_it_takes_is_no_defect(sample: list[Scenario]) -> None:
+    """Errors of fields that are waited for come in a definite order, in however many turns of the loop."""
+    Trial(defects.TakesItsTime, zoo.build, ("plain", "other", "watched")).judge_all(sample)
