@@ -38,6 +38,7 @@ def visit(
         max_examples=count,
         derandomize=not is_random,
         database=None,
+        report_multiple_bugs=False,
         phases=[Phase.generate, Phase.shrink],
     )
     @given(each)
