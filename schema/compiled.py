@@ -265,10 +265,9 @@ class Plan:
     def row(self, executor: Executor, type_: GraphQLObjectType, details: FieldDetailsList) -> Row | None:
         """What tells of a row of this type; None for a field that is not of this plan."""
         key = type_, id(details)
-        row = self._rows.get(key)
-        if row is None and id(details) in self.fields:
-            row = self._rows[key] = Source(executor).row(type_, details)
-        return row
+        if key not in self._rows and id(details) in self.fields:
+            self._rows[key] = Source(executor).row(type_, details)
+        return self._rows.get(key)
 
     def _add(self, parent: GraphQLObjectType, fields: GroupedFieldSet) -> None:
         for details in fields.values():
@@ -294,10 +293,13 @@ class Source:
         self._lines += ["def read(v):", *_indented(body), "    return v"]
         return self._run("read")
 
-    def row(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Row:
-        """The function for a row that is known to be of the type."""
+    def row(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Row | None:
+        """The function for a row that is known to be of the type; None as for a value."""
         gaps: list[Gap] = []
-        return Row(self._run(self._function(type_, details, gaps)), gaps)
+        try:
+            return Row(self._run(self._function(type_, details, gaps)), gaps)
+        except NotCompilableError:
+            return None
 
     def _run(self, name: str) -> Read:
         exec("\n".join(self._lines), self._names)  # noqa: S102  (its every word is from this module or a checked identifier)
@@ -314,7 +316,7 @@ class Source:
         """The name of a new function that tells of a row; without `gaps` there must be none."""
         body: list[str] = []
         told: list[str] = []
-        for name, each in self._executor.collect_subfields(type_, details).grouped_field_set.items():
+        for name, each in self._collect(type_, details).items():
             variable = f"v{len(told)}"
             try:
                 body += self._field(type_, each, variable)
@@ -327,6 +329,12 @@ class Source:
         function = self._name("row", None)
         self._lines += [f"def {function}(row):", *_indented(body), f"    return {{{', '.join(told)}}}"]
         return function
+
+    def _collect(self, type_: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
+        try:
+            return self._executor.collect_subfields(type_, details).grouped_field_set
+        except Exception as error:  # a null for `@skip(if:)`: an error of the field that graphql-core meets it in
+            raise NotCompilableError from error
 
     def _field(self, parent: GraphQLObjectType, details: FieldDetailsList, variable: str) -> list[str]:
         """What sets the variable to a field of `row`."""
@@ -410,8 +418,14 @@ class KnownRows(set[type]):
 
     def check(self, row: Any) -> Any:
         """The row, if it is one of them; its class is one from then on."""
+        is_null = row is None or row is Undefined
         is_other = isinstance(row, Exception | GeneratorType | CoroutineType) or self._is_awaitable(row)
-        if is_other or hasattr(type(row), "__getattr__") or (self._is_type_of and not self._is_type_of(row, None)):
+        if (
+            is_null
+            or is_other
+            or hasattr(type(row), "__getattr__")
+            or (self._is_type_of and not self._is_type_of(row, None))
+        ):
             raise SurpriseError
         self.add(type(row))
         return row

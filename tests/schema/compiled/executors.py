@@ -2,9 +2,11 @@
 
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from schema import compiled
+
 Executor = StrawberryGraphQLCoreExecutionContext
 
 STOCK: type[Executor] = StrawberryGraphQLCoreExecutionContext
 """Strawberry's, which is graphql-core's."""
-UNDER_TEST: type[Executor] = StrawberryGraphQLCoreExecutionContext
+UNDER_TEST: type[Executor] = compiled.Executor
 """What a server executes with."""
