@@ -13,7 +13,7 @@ async def mark(service: Service, viewer: User, conversation: UUID, up_to_seq: in
     if up_to_seq is not None and up_to_seq < 1:
         raise RefusedError(Invalid(f"upToSeq must be 1 or more, not {up_to_seq}", ("input", "upToSeq")))
     async with service.database.viewer(viewer.key) as connection:
-        last_seq = await receipts.move(
+        last_seq = await receipts.mark(
             connection, conversation=conversation, viewer=viewer.key, up_to_seq=up_to_seq, is_read=is_read
         )
     if last_seq is None:
@@ -28,7 +28,7 @@ async def mark(service: Service, viewer: User, conversation: UUID, up_to_seq: in
 async def mark_all_read(service: Service, viewer: User) -> int:
     """Mark everything read; returns how many conversations had something unread."""
     async with service.database.viewer(viewer.key) as connection:
-        moved = await receipts.move_all(connection, viewer.key)
+        moved = await receipts.mark_all_read(connection, viewer.key)
     for conversation in moved:
         service.wakeups.tell_receipt(conversation, viewer.key)
     return len(moved)

@@ -1,5 +1,6 @@
 """Sending: each message once."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -48,7 +49,7 @@ async def send(
         if conversation is None and user is not None:
             conversation = await starts.find_pair(connection, Pair.of(caller.user.key, user))
         if conversation is not None:
-            appended, was_created = await append(connection, caller.user, conversation, content, ("input",)), False
+            appended, was_created = await _send(connection, caller.user, conversation, content), False
         else:
             conversation, appended, was_created = await _send_first(connection, caller.user, user, content)
         # A repeat too: whoever sent it the first time may have been cut off before anybody was told.
@@ -56,6 +57,15 @@ async def send(
         seq = appended.seq
         found = await messages.window(connection, [Window(conversation, seq, seq)], parts) if parts else []
     return Sent(MessageKey(conversation, seq), found[0] if found else None, isinstance(appended, Original))
+
+
+async def _send(connection: Connection, viewer: User, conversation: UUID, content: Content) -> Appended | Original:
+    """The same again where another call with this key was first: what it made can be seen then."""
+    for _ in range(2):
+        with suppress(RacedError):
+            async with connection.transaction():
+                return await append(connection, viewer, conversation, content, ("input",))
+    raise RuntimeError("the key was taken, and what took it cannot be found")
 
 
 async def append(

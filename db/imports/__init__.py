@@ -9,7 +9,7 @@ from db.feed import RESYNC
 from db.imports import checks, message_checks, staging, writes
 from db.imports.staging import ConversationLine, Line, MessageLine, Reject, UserLine
 from db.migrate import SYSTEM_ROLE
-from db.pool import Connection
+from db.pool import Driver
 from db.tables import metadata
 
 __all__ = [
@@ -43,7 +43,7 @@ class ImportFailedError(Exception):
 class Session:
     """Takes lines in, then checks and writes users, conversations and messages, in this order."""
 
-    def __init__(self, connection: Connection, *, dry_run: bool) -> None:
+    def __init__(self, connection: Driver, *, dry_run: bool) -> None:
         self._connection = connection
         self._dry_run = dry_run
 
@@ -121,7 +121,7 @@ async def open_session(url: str, *, dry_run: bool, on_wait: Callable[[], None]) 
         await connection.close()
 
 
-async def _wait_for_others(connection: Connection, on_wait: Callable[[], None]) -> None:
+async def _wait_for_others(connection: Driver, on_wait: Callable[[], None]) -> None:
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ADVISORY_LOCK):
         on_wait()
         await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)

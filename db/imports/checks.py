@@ -4,7 +4,7 @@ Each is a statement over all lines at once. A reference must point to an earlier
 an earlier run, so that a second run decides about every line as the first one did.
 """
 
-from db.pool import Connection
+from db.pool import Driver
 
 _FIND_PEOPLE = """
 INSERT INTO pg_temp.people
@@ -176,13 +176,13 @@ DELETE FROM pg_temp.rooms USING pg_temp.rejects WHERE is_new AND rejects.positio
 """
 
 
-async def check_users(connection: Connection) -> None:
+async def check_users(connection: Driver) -> None:
     """Find out who is new; the same id with two names is rejected."""
     await run(connection, "user_lines", _FIND_PEOPLE, _REJECT_OTHER_PEOPLE)
     await connection.execute("ANALYZE pg_temp.people")
 
 
-async def check_conversations(connection: Connection) -> None:
+async def check_conversations(connection: Driver) -> None:
     """Find out which conversations are new, and reject those that contradict others or refer to nobody."""
     await run(
         connection,
@@ -203,7 +203,7 @@ async def check_conversations(connection: Connection) -> None:
     )
 
 
-async def run(connection: Connection, table: str, *statements: str) -> None:
+async def run(connection: Driver, table: str, *statements: str) -> None:
     await connection.execute(f"ANALYZE pg_temp.{table}")
     for statement in statements:
         await connection.execute(statement)

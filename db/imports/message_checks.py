@@ -1,7 +1,7 @@
 """The checks of an import's messages: where they belong, who wrote them, what they answer, whether they are there."""
 
 from db.imports.checks import CAUSE, refused, reject_twins, run, why_missing
-from db.pool import Connection
+from db.pool import Driver
 
 _FIND_OTHER_ROOMS = """
 INSERT INTO pg_temp.rooms
@@ -198,7 +198,7 @@ INSERT INTO pg_temp.placed SELECT position, seq FROM pg_temp.known WHERE differe
 """
 
 
-async def check_messages(connection: Connection) -> int:
+async def check_messages(connection: Driver) -> int:
     """Find out which messages are new, and reject those that contradict others; returns how many are new."""
     await run(
         connection,

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from db.pool import Connection
+from db.pool import Driver
 
 
 class UserLine(NamedTuple):
@@ -126,12 +126,12 @@ CREATE TEMPORARY TABLE placed (position bigint PRIMARY KEY, seq integer);
 """
 
 
-async def create(connection: Connection) -> None:
+async def create(connection: Driver) -> None:
     """Make the tables."""
     await connection.execute(_DDL)
 
 
-async def add(connection: Connection, lines: Iterable[Line]) -> None:
+async def add(connection: Driver, lines: Iterable[Line]) -> None:
     """Store lines, of whatever types, as one COPY for each type."""
     by_type: dict[type[Line], list[Line]] = defaultdict(list)
     for line in lines:

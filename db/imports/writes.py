@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import stamina
 
-from db.pool import Connection
+from db.pool import Driver
 
 BATCH = 5_000
 """Lines a transaction takes: live senders of its conversations wait for no more than that."""
@@ -175,13 +175,13 @@ WHERE newest.id = conversation.id
 """
 
 
-async def write_users(connection: Connection) -> int:
+async def write_users(connection: Driver) -> int:
     """Add the people who are new; returns how many."""
     batches = _write(connection, "people", (_ADD_USERS, _LEARN_KEYS), counted=_ADD_USERS)
     return sum([count async for count in batches])
 
 
-async def write_conversations(connection: Connection) -> int:
+async def write_conversations(connection: Driver) -> int:
     """Add the conversations that are new, still without messages; returns how many."""
     statements = (
         _ADD_PAIRS,
@@ -196,7 +196,7 @@ async def write_conversations(connection: Connection) -> int:
     return sum([count async for count in _write(connection, "rooms", statements, counted=_ADD_CONVERSATIONS)])
 
 
-def write_messages(connection: Connection) -> AsyncIterator[int]:
+def write_messages(connection: Driver) -> AsyncIterator[int]:
     """Append the messages that are new; yields how many after each batch that is safe."""
     statements = (
         _LOCK_CONVERSATIONS,
@@ -210,9 +210,7 @@ def write_messages(connection: Connection) -> AsyncIterator[int]:
     return _write(connection, "ready", statements, counted=_ADD_MESSAGES)
 
 
-async def _write(
-    connection: Connection, table: str, statements: tuple[str, ...], *, counted: str
-) -> AsyncIterator[int]:
+async def _write(connection: Driver, table: str, statements: tuple[str, ...], *, counted: str) -> AsyncIterator[int]:
     """Run the statements for one batch of the table's positions after another; yields the rows of one statement."""
     end_of_batch = f"""
         SELECT max(position) FROM (
@@ -225,7 +223,7 @@ async def _write(
 
 # Somebody who marks many conversations read takes locks in an order of their own.
 @stamina.retry(on=asyncpg.DeadlockDetectedError, attempts=5)
-async def _transaction(connection: Connection, statements: tuple[str, ...], after: int, end: int) -> dict[str, int]:
+async def _transaction(connection: Driver, statements: tuple[str, ...], after: int, end: int) -> dict[str, int]:
     """How many rows each statement touched for the positions `after` < position <= `end`."""
     rows: dict[str, int] = {}
     async with connection.transaction():

@@ -6,13 +6,13 @@ from typing import Self
 import asyncpg
 
 from db.lines import Line, Receive
-from db.pool import Connection
+from db.pool import Driver
 
 
 class PostgresLine(Line):
     """To a database that is reached directly and not through a transaction pooler; a message is less than 8,000 bytes."""
 
-    def __init__(self, connection: Connection, receive: Receive) -> None:
+    def __init__(self, connection: Driver, receive: Receive) -> None:
         self._connection = connection
         self._receive = receive
         self._ended = asyncio.Event()

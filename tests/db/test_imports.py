@@ -66,7 +66,7 @@ async def test_people_may_write_while_history_is_appended(database_url: str, tmp
         importing = asyncio.create_task(run(database_url, more))
         sent = 0
         while not importing.done():
-            async with live.viewer(ada) as connection:
+            async with live.viewer(ada) as connection, connection.transaction():
                 await messages.append(connection, conversation=here, sender=ada, body="hello")
             sent += 1
     assert counts(importing.result()) == {"message": (12_000, 12_000, 0, 0)}
@@ -84,10 +84,10 @@ async def test_what_nobody_has_read_stays_unread(database_url: str, tmp_path: Pa
     here = await room(database_url)
     ada, linus = await person(database_url, "ada"), await person(database_url, "linus")
     async with database(database_url) as live:
-        async with live.viewer(ada) as connection:
+        async with live.viewer(ada) as connection, connection.transaction():
             await messages.append(connection, conversation=here, sender=ada, body="hello")
         async with live.viewer(linus) as connection:
-            await receipts.move(connection, conversation=here, viewer=linus, up_to_seq=2, is_read=False)
+            await receipts.mark(connection, conversation=here, viewer=linus, up_to_seq=2, is_read=False)
     await run(database_url, write(tmp_path / "more", message("m2", "room", "grace"), message("m3", "room", "ada")))
     marks = [(row[1], row[4], row[6]) for row in (await snapshot(database_url))["participants"]]
     assert marks == [("ada", 4, 4), ("grace", 1, 1), ("linus", 1, 4)]
@@ -98,7 +98,7 @@ async def test_activity_never_goes_back(database_url: str, tmp_path: Path) -> No
     start = [*PEOPLE, conversation("room", "ada", "grace"), message("m1", "room", "ada")]
     await run(database_url, write(tmp_path / "start", *start))
     here, ada = await room(database_url), await person(database_url, "ada")
-    async with database(database_url) as live, live.viewer(ada) as connection:
+    async with database(database_url) as live, live.viewer(ada) as connection, connection.transaction():
         sent = await messages.append(connection, conversation=here, sender=ada, body="hello")
     await run(database_url, write(tmp_path / "more", message("m2", "room", "grace")))
     assert isinstance(sent, messages.Appended)

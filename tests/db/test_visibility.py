@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -11,7 +10,7 @@ import pytest
 from db import messages, starts, users
 from db.keys import new_key
 from db.migrate import APP_ROLE, SYSTEM_ROLE
-from db.pool import Database
+from db.pool import Database, Driver
 from db.rows import User
 from db.starts import NewConversation, Pair
 from db.tables import metadata
@@ -43,17 +42,17 @@ async def _conversation(database: Database, one: User, other: User) -> UUID:
         await messages.append(connection, conversation=key, sender=one.key, body="secret", client_message_id="k")
         await starts.remember(connection, one.key, "k", starts.Start("f", key, 1, was_created=True))
     async with database.system() as connection:
-        await connection.execute("INSERT INTO parley.imported_conversations VALUES ('source', $1)", key)
-        await connection.execute("INSERT INTO parley.reactions VALUES ($1, 1, '👍', $2, now())", key, one.key)
+        await connection.driver.execute("INSERT INTO parley.imported_conversations VALUES ('source', $1)", key)
+        await connection.driver.execute("INSERT INTO parley.reactions VALUES ($1, 1, '👍', $2, now())", key, one.key)
     return key
 
 
-async def _visible(connection: Any) -> dict[str, int]:
+async def _visible(driver: Driver) -> dict[str, int]:
     """Rows of each table that may be read and are seen."""
     counts = {}
     for table in TABLES:
-        if await connection.fetchval("SELECT has_table_privilege(current_user, $1, 'SELECT')", f"parley.{table}"):
-            counts[table] = await connection.fetchval(f"SELECT count(*) FROM parley.{table}")
+        if await driver.fetchval("SELECT has_table_privilege(current_user, $1, 'SELECT')", f"parley.{table}"):
+            counts[table] = await driver.fetchval(f"SELECT count(*) FROM parley.{table}")
     return counts
 
 
@@ -104,8 +103,8 @@ async def test_a_stranger_sees_only_people(database: Database) -> None:
     ada, grace, eve = await _people(database, "ada", "grace", "eve")
     await _conversation(database, ada, grace)
 
-    async with database.viewer(eve.key) as connection:
-        assert {name: count for name, count in (await _visible(connection)).items() if count} == {"users": 3}
+    async with database.viewer(eve.key) as connection, connection.transaction():
+        assert {name: count for name, count in (await _visible(connection.driver)).items() if count} == {"users": 3}
 
 
 async def test_a_participant_sees_the_conversation(database: Database) -> None:
@@ -113,8 +112,8 @@ async def test_a_participant_sees_the_conversation(database: Database) -> None:
     ada, grace = await _people(database, "ada", "grace")
     await _conversation(database, ada, grace)
 
-    async with database.viewer(grace.key) as connection:
-        assert await _visible(connection) == {
+    async with database.viewer(grace.key) as connection, connection.transaction():
+        assert await _visible(connection.driver) == {
             "users": 2,
             "conversations": 1,
             "direct_conversations": 1,
@@ -135,8 +134,8 @@ async def test_a_unit_of_work_forgets_the_one_before(database_url: str) -> None:
         await _conversation(database, ada, grace)
         seen = []
         for user in (ada, eve, grace):
-            async with database.viewer(user.key) as connection:
-                seen.append(await connection.fetchval("SELECT count(*) FROM parley.messages"))
+            async with database.viewer(user.key) as connection, connection.transaction():
+                seen.append(await connection.driver.fetchval("SELECT count(*) FROM parley.messages"))
         assert seen == [1, 0, 1]
     finally:
         await database.close()
@@ -158,7 +157,8 @@ async def test_nobody_writes_for_somebody_else(database: Database, statement: st
 
     async with database.viewer(eve.key) as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.execute(statement, key, ada.key)
+            async with connection.transaction():
+                await connection.driver.execute(statement, key, ada.key)
 
 
 async def test_nobody_joins_uninvited(database: Database) -> None:
@@ -168,7 +168,8 @@ async def test_nobody_joins_uninvited(database: Database) -> None:
 
     async with database.viewer(eve.key) as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.execute("INSERT INTO parley.memberships VALUES ($1, $2)", eve.key, key)
+            async with connection.transaction():
+                await connection.driver.execute("INSERT INTO parley.memberships VALUES ($1, $2)", eve.key, key)
 
 
 async def test_nobody_moves_somebody_elses_watermark(database: Database) -> None:
@@ -176,8 +177,8 @@ async def test_nobody_moves_somebody_elses_watermark(database: Database) -> None
     ada, grace = await _people(database, "ada", "grace")
     key = await _conversation(database, ada, grace)
 
-    async with database.viewer(ada.key) as connection:
-        moved = await connection.execute(
+    async with database.viewer(ada.key) as connection, connection.transaction():
+        moved = await connection.driver.execute(
             "UPDATE parley.participants SET last_delivered_seq = 1 WHERE conversation_id = $1 AND user_id = $2",
             key,
             grace.key,

@@ -1,0 +1,191 @@
+"""A statement names its viewer itself: it sees what the viewer may see, and nothing of it stays on the connection."""
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+import pytest
+from sqlalchemy import text
+
+from db import conversations, events, memberships, messages, participants, receipts, starts, users
+from db.conversations import ConversationParts, Filter
+from db.keys import new_key
+from db.messages import MessageParts, Window
+from db.migrate import APP_ROLE
+from db.paging import Cut
+from db.pool import Connection, Database
+from db.starts import NewConversation
+from db.statements import Statement
+
+Read = Callable[[Connection, UUID], Awaitable[object]]
+
+PEOPLE = 5
+MESSAGES = 7
+_MESSAGE = MessageParts(sender=True, status=True, reply_to=MessageParts(sender=True, status=True))
+_PARTS = ConversationParts(viewer_state=True, others=True, last_message=_MESSAGE)
+_FILTER = Filter(unread_only=True, query="1")
+
+
+@pytest.fixture
+def asked() -> list[Any]:
+    """What the database was asked, as asyncpg's query loggers are told."""
+    return []
+
+
+@pytest.fixture
+async def database(database_url: str, asked: list[Any]) -> AsyncIterator[Database]:
+    """With a single connection, which all the viewers share."""
+    opened = await Database.open(database_url, pool_size=1, observe=asked.append)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def people(database: Database) -> list[UUID]:
+    """The users, and a conversation with messages for each pair of them."""
+    now = datetime.now(UTC)
+    async with database.system() as connection:
+        found = [
+            await users.upsert(
+                connection, key=new_key(), handle=f"user{number}", name=None, avatar_url=None, roles=(), at=now
+            )
+            for number in range(PEOPLE)
+        ]
+    for one in found:
+        for other in found:
+            if one.handle < other.handle:
+                await _talk(database, one.key, other.key)
+    return [user.key for user in found]
+
+
+async def _talk(database: Database, one: UUID, other: UUID) -> None:
+    key = new_key()
+    async with database.viewer(one) as connection, connection.transaction():
+        await starts.create(connection, NewConversation(key, one, (other,), "GROUP"))
+        for seq in range(1, MESSAGES + 1):
+            await messages.append(
+                connection, conversation=key, sender=one, body=str(seq), reply_to_seq=seq - 1 if seq > 1 else None
+            )
+
+
+async def _everywhere(database: Database) -> list[UUID]:
+    """Every conversation there is."""
+    async with database.system() as connection:
+        return [row[0] for row in await connection.driver.fetch("SELECT id FROM parley.conversations ORDER BY id")]
+
+
+def reads(everywhere: list[UUID], everybody: list[UUID]) -> dict[str, Read]:
+    """Every statement that is run in a viewer's name, asked for more than any viewer may see."""
+    windows = [Window(key, 2, 6) for key in everywhere]
+    return {
+        "conversations": lambda c, viewer: conversations.by_keys(c, viewer, everywhere, _PARTS),
+        "inbox": lambda c, viewer: conversations.inbox(c, viewer, Cut(3), Filter(), _PARTS),
+        "inbox, filtered": lambda c, viewer: conversations.inbox(c, viewer, Cut(9, counted=True), _FILTER, _PARTS),
+        "unread": conversations.unread,
+        "messages": lambda c, _: messages.window(c, windows, _MESSAGE),
+        "participants": lambda c, _: participants.page(c, everywhere, Cut(1, counted=True)),
+        "participant": lambda c, _: participants.by_keys(c, [(key, user) for key in everywhere for user in everybody]),
+        "events": lambda c, _: events.after(c, dict.fromkeys(everywhere, 3), 2),
+        "revision": lambda c, viewer: memberships.revision(c, viewer, everywhere[0]),
+        "users": lambda c, _: users.by_keys(c, everybody),
+        "directory": lambda c, _: users.directory(c, Cut(2, counted=True), "user"),
+    }
+
+
+@asynccontextmanager
+async def the_plain_way(database: Database, viewer: UUID) -> AsyncIterator[Connection]:
+    """With the viewer named by a statement of its own before."""
+    async with database.viewer(viewer) as connection, connection.transaction():
+        yield connection
+
+
+async def test_a_viewer_that_is_named_within_a_statement_sees_the_same(database: Database, people: list[UUID]) -> None:
+    """As one named before it: for every statement, row by row, whatever other viewers the connection had."""
+    everywhere = await _everywhere(database)
+    questions = reads(everywhere, people)
+    expected = {}
+    for viewer in people:
+        async with the_plain_way(database, viewer) as connection:
+            expected[viewer] = {name: await read(connection, viewer) for name, read in questions.items()}
+    asked = [(viewer, name) for viewer in people for name in questions] * 2
+    random.Random(1).shuffle(asked)  # noqa: S311
+    for viewer, name in asked:
+        async with database.viewer(viewer) as connection:
+            assert await questions[name](connection, viewer) == expected[viewer][name], name
+    assert len({str(expected[viewer]) for viewer in people}) == PEOPLE  # no two see the same
+
+
+async def test_nothing_of_a_viewer_stays(database: Database, people: list[UUID]) -> None:
+    """After a statement, a transaction, and one that was rolled back."""
+    viewer = people[0]
+    query = "SELECT count(*), current_setting('parley.viewer', true) FROM parley.users"
+    async with database.viewer(viewer) as connection:
+        assert len(await users.by_keys(connection, people)) == PEOPLE
+        read = await connection.driver.fetchrow(query)
+        async with connection.transaction():
+            inside = await connection.driver.fetchrow(query)
+        transaction = await connection.driver.fetchrow(query)
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            async with connection.transaction():
+                await connection.driver.execute("SELECT 1 / 0")
+        rolled_back = await connection.driver.fetchrow(query)
+    assert tuple(inside) == (PEOPLE, str(viewer))
+    assert tuple(read) == tuple(transaction) == tuple(rolled_back) == (0, "")
+
+
+async def test_what_writes_is_refused_where_it_would_have_no_viewer(database: Database, people: list[UUID]) -> None:
+    """A statement that changes rows, outside of a transaction."""
+    update = Statement(text("WITH u AS (UPDATE parley.conversations SET title = 'x' RETURNING id) SELECT id FROM u"))
+    async with database.viewer(people[0]) as connection:
+        with pytest.raises(asyncpg.FeatureNotSupportedError, match="data-modifying"):
+            await update.all(connection)
+
+
+async def test_a_function_that_writes_has_a_viewer(database: Database, people: list[UUID]) -> None:
+    """It moves the viewer's watermarks, and nobody else's."""
+    one, other = people[:2]
+    everywhere = await _everywhere(database)
+    async with database.viewer(other) as connection:
+        found = [
+            await receipts.mark(connection, conversation=key, viewer=other, up_to_seq=4, is_read=True)
+            for key in everywhere
+        ]
+        assert sorted(found, key=str) == [MESSAGES] * (PEOPLE - 1) + [None] * (len(everywhere) - PEOPLE + 1)
+        await receipts.mark(connection, conversation=everywhere[0], viewer=one, up_to_seq=4, is_read=True)
+        marks = await participants.by_keys(connection, [(key, other) for key in everywhere])
+        assert {mark.last_read_seq for mark in marks.values()} == {4, MESSAGES}
+        assert len(await receipts.mark_all_read(connection, other)) == 1
+        assert await conversations.unread(connection, other) == (0, 0)
+
+
+async def test_every_plan_names_the_viewer_first(
+    database: Database, database_url: str, people: list[UUID], asked: list[Any]
+) -> None:
+    """A nested loop with set_config outside and the statement inside, whose rows wait for its value; and no worker."""
+    questions = reads(await _everywhere(database), people)
+    asked.clear()
+    for read in questions.values():
+        async with database.viewer(people[0]) as connection:
+            await read(connection, people[0])
+    settings = {"role": APP_ROLE, "plan_cache_mode": "force_generic_plan", "parallel_setup_cost": "0"}
+    explaining = await asyncpg.connect(database_url, server_settings=settings)
+    await explaining.execute("SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0")
+    plans = [
+        orjson.loads(await explaining.fetchval(f"EXPLAIN (VERBOSE, FORMAT JSON) {query.query}", *query.args))[0]["Plan"]
+        for query in asked
+        if "parley.viewer" in query.query  # the driver asks for types of its own accord
+    ]
+    await explaining.close()
+    assert len(plans) == len(questions)
+    for plan in plans:
+        outer, inner = plan["Plans"]
+        assert (plan["Node Type"], plan["Join Type"]) == ("Nested Loop", "Inner")
+        assert outer["Node Type"] == "Result"
+        assert "set_config" in str(outer["Output"])
+        assert "IS NOT NULL" in inner["One-Time Filter"]
+        assert "Gather" not in str(plan)
