@@ -1,7 +1,8 @@
 """Statements about conversations."""
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     FromClause,
+    Integer,
     Select,
     Text,
     Uuid,
@@ -21,14 +23,25 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
 )
 
-from db import paging, tables
-from db.messages import MessageColumns, MessageParts, with_watermarks
+from db import paging, tables, users
+from db.messages import MessageList, MessageParts, Pane, needs_watermarks, watermark_columns
 from db.paging import Cut, Keyset, Rows, Shape
 from db.pool import Connection
-from db.rows import NAMES_SHOWN, Conversation, ConversationContext, ViewerState
+from db.rows import (
+    NAMES_SHOWN,
+    Conversation,
+    ConversationContext,
+    Message,
+    Participant,
+    User,
+    ViewerState,
+    Watermarks,
+)
 from db.statements import Record, Statement
+from db.unions import Union
 
 _conversations = tables.conversations
 _memberships = tables.memberships
@@ -44,16 +57,87 @@ class ConversationParts:
     viewer_state: bool = False
     others: bool = False
     last_message: MessageParts | None = None
+    messages: tuple[Pane, MessageParts] | None = None
+    participants: Cut | None = None
+    """From the start: without positions."""
+
+    @property
+    def needs_watermarks(self) -> bool:
+        return needs_watermarks(self.last_message) or (self.messages is not None and needs_watermarks(self.messages[1]))
+
+    @property
+    def needs_count(self) -> bool:
+        return self.participants is not None and self.participants.counted
+
+    @property
+    def shape(self) -> "ConversationParts":
+        """What of it changes the statement: equal for all that share one."""
+        return replace(
+            self,
+            messages=self.messages and (self.messages[0].shape, self.messages[1]),
+            participants=self.participants and Cut(0, counted=self.participants.counted),
+        )
+
+    @property
+    def values(self) -> dict[str, object]:
+        """For the parameters of a statement for its shape."""
+        shown = self.participants.size if self.participants else 0
+        values: dict[str, object] = {"people_limit": max(shown, NAMES_SHOWN) + 1}
+        return values | (self.messages[0].values if self.messages else {})
 
 
-class _Columns:
-    """The columns and joins that a conversation with its parts takes, and how to read them back."""
+class _Reading:
+    """A statement that reads conversations with their parts, and how to read them back."""
 
-    def __init__(self, parts: ConversationParts, key: ColumnElement[Any], source: FromClause) -> None:
-        """`source` holds the conversations' keys in the column `key`."""
-        own = _conversations.alias("conversation")
+    def __init__(
+        self,
+        parts: ConversationParts,
+        key: ColumnElement[Any],
+        source: FromClause,
+        before: Sequence[ColumnElement[Any]] = (),
+        order: Sequence[ColumnElement[Any]] = (),
+    ) -> None:
+        """`source` holds the conversations' keys in the column `key`; the columns `before` come first in their list."""
         self._parts = parts
-        self.columns: list[ColumnElement[Any]] = [
+        self._at = len(before)
+        columns, source = self._columns(key, source)
+        named = [column.label(f"column_{index}") for index, column in enumerate([*before, *columns])]
+        chosen = select(*named).select_from(source).order_by(*order).cte("chosen")
+        id_, last_seq = (list(chosen.c)[len(before) + index] for index in (0, _LAST_SEQ))
+        message = tables.messages
+        people: list[ColumnElement[Any]] = []
+        self._lists: list[FromClause] = [chosen]
+        self._members: slice | None = None
+        self._last: tuple[MessageList, slice] | None = None
+        self._messages: tuple[MessageList, slice] | None = None
+        if parts.participants or parts.others:
+            members = _first_participants(id_, chosen).cte("members")
+            people.append(members.c.user_id)
+            self._members = self._add(members)
+        if parts.last_message:
+            is_last = and_(message.c.conversation_id == id_, message.c.seq == last_seq)
+            last = MessageList("last_message", parts.last_message, chosen.join(message, is_last), message)
+            people += last.people
+            self._last = (last, self._add(*last.lists))
+        if parts.messages:
+            page = select(message).where(
+                message.c.conversation_id == id_, parts.messages[0].contains(message.c.seq, last_seq)
+            )
+            ordered = page.order_by(message.c.seq).lateral("message")
+            found = MessageList("message", parts.messages[1], chosen.join(ordered, true()), ordered)
+            people += found.people
+            self._messages = (found, self._add(*found.lists))
+        self._people = self._add(users.those(people).subquery("people")) if people else None
+        self._union = Union(*self._lists)
+
+    def _add(self, *lists: FromClause) -> slice:
+        """Where the lists will be."""
+        self._lists += lists
+        return slice(len(self._lists) - len(lists), len(self._lists))
+
+    def _columns(self, key: ColumnElement[Any], source: FromClause) -> tuple[list[ColumnElement[Any]], FromClause]:
+        own = _conversations.alias("conversation")
+        columns: list[ColumnElement[Any]] = [
             own.c.id,
             own.c.kind,
             own.c.title,
@@ -67,43 +151,68 @@ class _Columns:
             own.c.context_url,
         ]
         source = source.outerjoin(own, own.c.id == key)
-        if parts.viewer_state:
-            source = self._join_viewer_state(source, own)
-        if parts.others:
-            self.columns += _others(own)
-        if parts.last_message:
-            source = self._join_last_message(source, own, parts.last_message)
-        self.source = source
+        if self._parts.viewer_state:
+            mine, membership = _participants.alias("mine"), _memberships.alias("membership")
+            columns += [
+                mine.c.role,
+                mine.c.last_read_seq,
+                mine.c.last_delivered_seq,
+                membership.c.is_archived,
+                membership.c.is_pinned,
+                membership.c.muted_until,
+            ]
+            is_mine = and_(mine.c.conversation_id == own.c.id, mine.c.user_id == _viewer)
+            is_membership = and_(membership.c.conversation_id == own.c.id, membership.c.user_id == _viewer)
+            source = source.outerjoin(mine, is_mine).outerjoin(membership, is_membership)
+        if tally := self._tally():
+            everybody = select(*tally).where(_participants.c.conversation_id == own.c.id).lateral("tally")
+            columns += everybody.c
+            source = source.join(everybody, true())
+        return columns, source
 
-    def _join_viewer_state(self, source: FromClause, own: FromClause) -> FromClause:
-        mine = _participants.alias("mine")
-        membership = _memberships.alias("membership")
-        self.columns += [
-            mine.c.role,
-            own.c.last_seq,
-            mine.c.last_read_seq,
-            mine.c.last_delivered_seq,
-            membership.c.is_archived,
-            membership.c.is_pinned,
-            membership.c.muted_until,
-        ]
-        return source.outerjoin(mine, and_(mine.c.conversation_id == own.c.id, mine.c.user_id == _viewer)).outerjoin(
-            membership, and_(membership.c.conversation_id == own.c.id, membership.c.user_id == _viewer)
-        )
+    def _tally(self) -> list[ColumnElement[Any]]:
+        """What is counted over all participants of a conversation."""
+        counts: list[ColumnElement[Any]] = []
+        if self._parts.needs_count:
+            counts.append(func.count().label("total"))
+        if self._parts.others:
+            counts.append(func.count().filter(_participants.c.user_id != _viewer).label("others"))
+        return [*counts, *(watermark_columns(_participants) if self._parts.needs_watermarks else ())]
 
-    def _join_last_message(self, source: FromClause, own: FromClause, parts: MessageParts) -> FromClause:
-        source, marks = with_watermarks(source, own.c.id, parts)
-        self._message = MessageColumns(parts, "last_message", marks)
-        self.columns += self._message.columns
-        last = self._message.message
-        is_last = and_(last.c.conversation_id == own.c.id, last.c.seq == own.c.last_seq)
-        return self._message.join(source.outerjoin(last, is_last))
+    async def all(
+        self, connection: Connection, viewer: UUID | None, parts: ConversationParts, **values: object
+    ) -> tuple[list[Record], dict[UUID, Conversation]]:
+        """The first list as it is, and the conversations in it by their keys."""
+        lists = await self._union.all(connection, viewer=viewer, **parts.values, **values)
+        people = {record[0]: User(*record) for record in lists[self._people][0]} if self._people else {}
+        found: dict[UUID, Conversation] = {}
+        marks: dict[UUID, Watermarks] = {}
+        totals: dict[UUID, int] = {}
+        for record in lists[0]:
+            if (key := record[self._at]) is None:
+                continue
+            found[key], totals[key], mark = self._read(record)
+            if mark is not None:
+                marks[key] = mark
+        if self._members:
+            _add_members(found, lists[self._members][0], people, totals, viewer, parts)
+        if self._last:
+            last, place = self._last
+            for message in last.read(lists[place], people, marks):
+                found[message.conversation_key].last_message = message
+        if self._messages and parts.messages:
+            page, place = self._messages
+            pane, wanted = parts.messages
+            read: defaultdict[UUID, list[Message]] = defaultdict(list)
+            for message in page.read(lists[place], people, marks):
+                read[message.conversation_key].append(message)
+            for key, conversation in found.items():
+                conversation.along[pane.window(key, conversation.last_seq), wanted] = read[key]
+        return lists[0], found
 
-    def read(self, record: Record, at: int = 0) -> Conversation | None:
-        """The conversation whose columns begin at `at`; None where there is none that the viewer may see."""
-        if record[at] is None:
-            return None
-        key, kind, title, created_at, last_activity_at, last_seq, revision, *context = record[at : at + 11]
+    def _read(self, record: Record) -> tuple[Conversation, int, Watermarks | None]:
+        at, parts = self._at + _OWN, self._parts
+        key, kind, title, created_at, last_activity_at, last_seq, revision, *context = record[self._at : at]
         conversation = Conversation(
             key,
             kind,
@@ -114,58 +223,84 @@ class _Columns:
             last_seq,
             revision,
         )
-        at += 11
-        if self._parts.viewer_state:
-            conversation.viewer_state = ViewerState(*record[at : at + 7]) if record[at] is not None else None
-            at += 7
-        if self._parts.others:
-            conversation.others, conversation.others_count = tuple(record[at] or ()), record[at + 1]
-            at += 2
-        if self._parts.last_message:
-            conversation.last_message = self._message.read(record, at)
-        return conversation
+        if parts.viewer_state:
+            role, *state = record[at : at + 6]
+            conversation.viewer_state = ViewerState(role, last_seq, *state) if role is not None else None
+            at += 6
+        total = 0
+        if parts.needs_count:
+            total, at = record[at], at + 1
+        if parts.others:
+            conversation.others_count, at = record[at], at + 1
+        return conversation, total, Watermarks(*record[at:]) if parts.needs_watermarks else None
 
 
-def _others(own: FromClause) -> list[ColumnElement[Any]]:
-    """The names of the first who joined beside the viewer, and how many there are."""
-    other = _participants.alias("other")
-    is_other = and_(other.c.conversation_id == own.c.id, other.c.user_id != _viewer)
+def _add_members(
+    found: dict[UUID, Conversation],
+    records: Sequence[Record],
+    people: dict[UUID, User],
+    totals: dict[UUID, int],
+    viewer: UUID | None,
+    parts: ConversationParts,
+) -> None:
+    """Give each conversation the participants that were read along with it."""
+    first: dict[UUID, list[Record]] = {key: [] for key in found}
+    for record in records:
+        first[record[0]].append(record)
+    for key, conversation in found.items():
+        members = first[key]
+        if parts.others:
+            others = [people[record[1]].name for record in members[: NAMES_SHOWN + 1] if record[1] != viewer]
+            conversation.others = tuple(others[:NAMES_SHOWN])
+        if (cut := parts.participants) is not None:
+            page = [Participant(key, people[record[1]], *record[2:]) for record in members[: cut.size]]
+            total = totals[key] if cut.counted else None
+            conversation.along[cut] = Rows(page, has_previous=False, has_next=len(members) > cut.size, total=total)
+
+
+_OWN = 11
+"""Columns of a conversation without its parts."""
+
+_LAST_SEQ = 5
+"""The place of last_seq among them."""
+
+
+def _first_participants(conversation: ColumnElement[Any], source: FromClause) -> Select[Any]:
+    """The first who joined each conversation, in that order; the fields of rows.Participant with a user's key."""
     first = (
-        select(other.c.joined_at, other.c.user_id)
-        .where(is_other)
-        .order_by(other.c.joined_at, other.c.user_id)
-        .limit(NAMES_SHOWN)
-        .correlate(own)
-        .subquery("first")
+        select(
+            _participants.c.conversation_id,
+            _participants.c.user_id,
+            _participants.c.role,
+            _participants.c.joined_at,
+            _participants.c.last_read_seq,
+            _participants.c.last_read_at,
+            _participants.c.last_delivered_seq,
+        )
+        .where(_participants.c.conversation_id == conversation)
+        .order_by(_participants.c.joined_at, _participants.c.user_id)
+        .limit(bindparam("people_limit", type_=Integer))
+        .lateral("first")
     )
-    names = (
-        select(func.coalesce(_users.c.name, _users.c.handle))
-        .select_from(first.join(_users, _users.c.id == first.c.user_id))
-        .order_by(first.c.joined_at, first.c.user_id)
-        .scalar_subquery()
-    )
-    count = select(func.count()).select_from(other).where(is_other).scalar_subquery()
-    return [func.array(names), count]
+    return select(first).select_from(source.join(first, true()))
 
 
 @lru_cache
-def _by_keys(parts: ConversationParts) -> tuple[Statement, _Columns]:
+def _by_keys(parts: ConversationParts) -> _Reading:
     asked = (
         func.unnest(bindparam("keys", type_=ARRAY(Uuid)))
         .table_valued(column("key", Uuid), name="asked")
         .render_derived(name="asked")
     )
-    columns = _Columns(parts, asked.c.key, asked)
-    return Statement(select(*columns.columns).select_from(columns.source)), columns
+    return _Reading(parts, asked.c.key, asked)
 
 
 async def by_keys(
     connection: Connection, viewer: UUID | None, keys: Sequence[UUID], parts: ConversationParts
 ) -> dict[UUID, Conversation]:
     """Those of the conversations that the viewer may see; parts that are a viewer's own need one."""
-    statement, columns = _by_keys(parts)
-    records = await statement.all(connection, keys=list(keys), viewer=viewer)
-    return {found.key: found for record in records if (found := columns.read(record)) is not None}
+    _, found = await _by_keys(parts.shape).all(connection, viewer, parts, keys=list(keys))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,20 +385,18 @@ def _has_participant_named(conversation: ColumnElement[Any]) -> ColumnElement[bo
 
 
 @lru_cache
-def _inbox(shape: Shape, wanted: Filter, parts: ConversationParts) -> tuple[Statement, _Columns]:
+def _inbox(shape: Shape, wanted: Filter, parts: ConversationParts) -> _Reading:
     keyset = Keyset(_wanted(wanted), shape, descending=True)
-    columns = _Columns(parts, keyset.page.c.id, keyset.source)
-    statement = select(*keyset.columns, *columns.columns).select_from(columns.source).order_by(*keyset.order)
-    return Statement(statement), columns
+    return _Reading(parts, keyset.page.c.id, keyset.source, keyset.columns, keyset.order)
 
 
 async def inbox(
     connection: Connection, viewer: UUID, cut: Cut, wanted: Filter, parts: ConversationParts
 ) -> Rows[Conversation]:
     """The viewer's conversations, newest activity first; positions are (last_activity_at, key)."""
-    statement, columns = _inbox(cut.shape, wanted.shape, parts)
-    records = await statement.all(connection, viewer=viewer, **cut.values, **wanted.values)
-    return paging.read(records, cut, columns.read)
+    reading = _inbox(cut.shape, wanted.shape, parts.shape)
+    records, found = await reading.all(connection, viewer, parts, **cut.values, **wanted.values)
+    return paging.read(records, cut, lambda record, at: found.get(record[at]))
 
 
 _UNREAD = Statement(

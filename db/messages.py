@@ -1,6 +1,6 @@
 """Statements about messages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -10,6 +10,8 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import (
     ARRAY,
+    CTE,
+    BigInteger,
     ColumnElement,
     FromClause,
     Integer,
@@ -28,7 +30,7 @@ from sqlalchemy.sql.selectable import LateralFromClause
 
 from db import tables, users
 from db.pool import Connection, RacedError
-from db.rows import Message, Watermarks
+from db.rows import Message, User, Watermarks
 from db.statements import Record, Statement
 
 
@@ -50,27 +52,96 @@ class Window:
     high: int
 
 
-def _watermarks(conversation: ColumnElement[Any]) -> LateralFromClause:
-    """One row: how far the participants of `conversation` are. The fields are those of rows.Watermarks."""
-    marks = tables.participants
+LARGEST = 2**31 - 1
+"""Of PostgreSQL's integer, which a seq is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """A page of messages, by whatever there is in a conversation: at most `size` of those from `low` to `high`.
+
+    It has the first of them, or else the last; or those around a seq. No hole in seq: a page is arithmetic, which is
+    done here twice, for what has been read and for what is to be read.
+    """
+
+    size: int
+    is_forward: bool = False
+    low: int = 1
+    high: int = LARGEST
+    around: int | None = None
+
+    def window(self, conversation: UUID, last_seq: int) -> Window:
+        """Where its low is above its high there are none."""
+        if self.around is not None:
+            low = max(min(self.around - self.size // 2, last_seq - self.size + 1), 1)
+            return Window(conversation, low, min(low + self.size - 1, last_seq))
+        low, high = self.low, min(self.high, last_seq)
+        if self.is_forward:
+            return Window(conversation, low, min(high, low + self.size - 1))
+        return Window(conversation, max(low, high - self.size + 1), high)
+
+    def contains(self, seq: ColumnElement[int], last_seq: ColumnElement[int]) -> ColumnElement[bool]:
+        """The same in a statement with `values`, for a pane of the same `shape`."""
+        size, given_low, given_high = (bindparam(f"pane_{name}", type_=BigInteger) for name in ("size", "low", "high"))
+        low: ColumnElement[int] = given_low
+        top: ColumnElement[int] = func.least(given_high, last_seq)
+        if self.around is not None:
+            low = func.greatest(func.least(low, last_seq - size + 1), 1)
+            top = last_seq
+        elif not self.is_forward:
+            low = func.greatest(low, top - size + 1)
+        return and_(seq >= low, seq <= func.least(top, low + size - 1))
+
+    @property
+    def shape(self) -> "Pane":
+        """What of it changes the statement."""
+        return Pane(0, self.is_forward, around=0 if self.around is not None else None)
+
+    @property
+    def values(self) -> dict[str, object]:
+        low = self.low if self.around is None else self.around - self.size // 2
+        return {"pane_size": self.size, "pane_low": low, "pane_high": self.high}
+
+
+def watermark_columns(marks: FromClause) -> list[ColumnElement[Any]]:
+    """Aggregates over the participants of a conversation: the fields of rows.Watermarks."""
     ranked = [
         func.array_agg(aggregate_order_by(column, order))
         for order in (marks.c.last_read_seq, marks.c.last_delivered_seq)
         for column in (marks.c.user_id, order)
     ]
     readers, read, receivers, delivered = ranked
-    return (
-        select(
-            readers[1].label("last_reader"),
-            read[1].label("read"),
-            read[2].label("read_next"),
-            receivers[1].label("last_receiver"),
-            delivered[1].label("delivered"),
-            delivered[2].label("delivered_next"),
-        )
-        .where(marks.c.conversation_id == conversation)
-        .lateral("watermarks")
-    )
+    return [
+        readers[1].label("last_reader"),
+        read[1].label("read"),
+        read[2].label("read_next"),
+        receivers[1].label("last_receiver"),
+        delivered[1].label("delivered"),
+        delivered[2].label("delivered_next"),
+    ]
+
+
+def _watermarks(conversation: ColumnElement[Any]) -> LateralFromClause:
+    """One row: how far the participants of `conversation` are."""
+    marks = tables.participants
+    return select(*watermark_columns(marks)).where(marks.c.conversation_id == conversation).lateral("watermarks")
+
+
+def _own_columns(message: FromClause) -> list[ColumnElement[Any]]:
+    """What makes a Message, without its parts."""
+    return [
+        message.c.conversation_id,
+        message.c.seq,
+        message.c.sender_id,
+        message.c.client_message_id,
+        message.c.kind,
+        message.c.format,
+        message.c.body,
+        message.c.reply_to_seq,
+        message.c.created_at,
+        message.c.edited_at,
+        message.c.deleted_at,
+    ]
 
 
 class MessageColumns:
@@ -80,19 +151,7 @@ class MessageColumns:
         self.message = message = tables.messages.alias(name)
         self._sender = tables.users.alias(f"{name}_sender") if parts.sender else None
         self._target = MessageColumns(parts.reply_to, f"{name}_target", marks) if parts.reply_to else None
-        self._own: list[ColumnElement[Any]] = [
-            message.c.conversation_id,
-            message.c.seq,
-            message.c.sender_id,
-            message.c.client_message_id,
-            message.c.kind,
-            message.c.format,
-            message.c.body,
-            message.c.reply_to_seq,
-            message.c.created_at,
-            message.c.edited_at,
-            message.c.deleted_at,
-        ]
+        self._own = _own_columns(message)
         self._marks = list(marks) if parts.status else []
 
     @property
@@ -133,15 +192,55 @@ class MessageColumns:
         return message
 
 
-def _needs_watermarks(parts: MessageParts | None) -> bool:
-    return parts is not None and (parts.status or _needs_watermarks(parts.reply_to))
+class MessageList:
+    """Messages, those that they answer, those that these answer, and so on: each a list of a Union.
+
+    What many of them share (senders, watermarks) is not repeated with each, but given when they are read.
+    """
+
+    def __init__(self, name: str, parts: MessageParts, source: FromClause, message: FromClause) -> None:
+        """`source` holds the messages of the first list, `message`."""
+        self._parts = [parts]
+        self.lists: list[CTE] = [select(*_own_columns(message)).select_from(source).cte(name)]
+        while (reply_to := self._parts[-1].reply_to) is not None:
+            above, target = self.lists[-1], tables.messages.alias(f"{name}_target_{len(self.lists)}")
+            is_target = and_(target.c.conversation_id == above.c.conversation_id, target.c.seq == above.c.reply_to_seq)
+            self._parts.append(reply_to)
+            answered = select(*_own_columns(target)).select_from(above.join(target, is_target))
+            self.lists.append(answered.cte(f"{name}_{len(self.lists)}"))
+
+    @property
+    def people(self) -> list[ColumnElement[Any]]:
+        """The columns with the keys of the users who are wanted."""
+        return [rows.c.sender_id for rows, parts in zip(self.lists, self._parts, strict=True) if parts.sender]
+
+    def read(
+        self, lists: Sequence[Sequence[Record]], people: Mapping[UUID, User], marks: Mapping[UUID, Watermarks]
+    ) -> list[Message]:
+        """The messages of the first list, in its order."""
+        found: list[Message] = []
+        for parts, records in zip(reversed(self._parts), reversed(lists), strict=True):
+            targets = {(message.conversation_key, message.seq): message for message in found}
+            found = [Message(*record) for record in records]
+            for message in found:
+                if parts.sender and message.sender_key is not None:
+                    message.user = people.get(message.sender_key)
+                if parts.status:
+                    message.watermarks = marks[message.conversation_key]
+                if parts.reply_to and message.reply_to_seq is not None:
+                    message.reply_to = targets.get((message.conversation_key, message.reply_to_seq))
+        return found
+
+
+def needs_watermarks(parts: MessageParts | None) -> bool:
+    return parts is not None and (parts.status or needs_watermarks(parts.reply_to))
 
 
 def with_watermarks(
     source: FromClause, conversation: ColumnElement[Any], parts: MessageParts | None
 ) -> tuple[FromClause, list[ColumnElement[Any]]]:
     """`source` joined to the watermarks of its conversations, and their columns, where the parts need them."""
-    if not _needs_watermarks(parts):
+    if not needs_watermarks(parts):
         return source, []
     marks = _watermarks(conversation)
     return source.join(marks, true()), list(marks.c)

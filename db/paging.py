@@ -10,6 +10,7 @@ from sqlalchemy import (
     Integer,
     Select,
     bindparam,
+    cast,
     false,
     func,
     not_,
@@ -103,7 +104,7 @@ class Keyset:
         meta = select(
             (base.where(not_(past_after)).exists() if shape.has_after else false()).label("precedes"),
             (base.where(not_(short_of_before)).exists() if shape.has_before else false()).label("follows"),
-            (count if shape.counted else null()).label("total"),
+            (count if shape.counted else cast(null(), Integer)).label("total"),
         ).lateral("meta")
         self.columns: list[ColumnElement[Any]] = list(meta.c)
         self.order = [column.desc() if falling else column.asc() for column in self.page.c]

@@ -1,7 +1,8 @@
 """What statements return and GraphQL types describe: plain rows, whose properties are what follows from them alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from db.keys import MessageKey, conversation_id, message_id, user_id
@@ -129,6 +130,9 @@ class Conversation:
     others: tuple[str, ...] = ()
     others_count: int = 0
     last_message: Message | None = None
+    along: dict[Any, Any] = field(default_factory=dict)
+    """Pages of its lists that were read along with it, each under what was asked for: a list of Messages under their
+    Window and MessageParts, Rows of Participants under their Cut."""
 
     @property
     def id(self) -> str:

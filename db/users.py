@@ -6,7 +6,20 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, DateTime, FromClause, Text, Uuid, bindparam, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    DateTime,
+    FromClause,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    func,
+    or_,
+    select,
+    union,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from db import paging, tables
@@ -28,6 +41,11 @@ def columns(users: FromClause) -> list[ColumnElement[Any]]:
 def read(record: Record, at: int = 0) -> User | None:
     """The user whose columns begin at `at`; None where the join found nobody."""
     return User(*record[at : at + WIDTH]) if record[at] is not None else None
+
+
+def those(keys: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    """The users whose keys stand in these columns, each once."""
+    return select(*columns(_users)).where(_users.c.id.in_(union(*(select(key) for key in keys))))
 
 
 _BY_KEYS = Statement(select(*columns(_users)).where(_users.c.id == func.any(bindparam("keys", type_=ARRAY(Uuid)))))

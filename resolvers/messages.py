@@ -6,7 +6,7 @@ from uuid import UUID
 
 from db import messages
 from db.keys import MessageKey
-from db.messages import MessageParts, Window
+from db.messages import LARGEST, MessageParts, Pane, Window
 from db.rows import Conversation, Message
 from resolvers import cursors
 from resolvers.errors import BadUserInputError
@@ -16,37 +16,28 @@ from resolvers.service import Service
 DEFAULT_SIZE = 50
 
 
-def window(conversation: Conversation, arguments: PageArguments) -> Window:
-    """The seqs that are wanted; low > high where there are none. No hole in seq: a page is arithmetic.
+def pane(conversation: UUID, arguments: PageArguments) -> Pane:
+    """The page that is wanted, whatever there is in the conversation. Without arguments it is the newest.
 
-    Without arguments it is the newest page. Raises BadUserInputError or BadCursorError.
+    Raises BadUserInputError or BadCursorError.
     """
     size = arguments.size(DEFAULT_SIZE)
     if arguments.around_seq is not None:
-        low, high = _around(conversation, arguments, size)
-        return Window(conversation.key, low, high)
-    connection = cursors.messages(conversation.key)
+        if arguments.around_seq < 1:
+            raise BadUserInputError(f"aroundSeq must be 1 or more, not {arguments.around_seq}")
+        if arguments.after is not None or arguments.before is not None or arguments.last is not None:
+            raise BadUserInputError("aroundSeq goes with first alone, not with after, last or before")
+        return Pane(size, around=arguments.around_seq)
+    connection = cursors.messages(conversation)
     low = cursors.to_number(connection, arguments.after) + 1 if arguments.after is not None else 1
-    high = (
-        cursors.to_number(connection, arguments.before) - 1 if arguments.before is not None else conversation.last_seq
-    )
-    high = min(high, conversation.last_seq)
-    if arguments.first is not None or (arguments.last is None and arguments.after is not None):
-        high = min(high, low + size - 1)
-    else:
-        low = max(low, high - size + 1)
-    return Window(conversation.key, low, high)
+    high = cursors.to_number(connection, arguments.before) - 1 if arguments.before is not None else LARGEST
+    is_forward = arguments.first is not None or (arguments.last is None and arguments.after is not None)
+    return Pane(size, is_forward, low=min(low, LARGEST), high=min(high, LARGEST))
 
 
-def _around(conversation: Conversation, arguments: PageArguments, size: int) -> tuple[int, int]:
-    """A page of `size` with the seq in its middle, as far as the ends of the conversation allow."""
-    if arguments.around_seq is None or arguments.around_seq < 1:
-        raise BadUserInputError(f"aroundSeq must be 1 or more, not {arguments.around_seq}")
-    if arguments.after is not None or arguments.before is not None or arguments.last is not None:
-        raise BadUserInputError("aroundSeq goes with first alone, not with after, last or before")
-    low = min(arguments.around_seq - size // 2, conversation.last_seq - size + 1)
-    low = max(low, 1)
-    return low, min(low + size - 1, conversation.last_seq)
+def window(conversation: Conversation, arguments: PageArguments) -> Window:
+    """The seqs that are wanted; low > high where there are none. Raises BadUserInputError or BadCursorError."""
+    return pane(conversation.key, arguments).window(conversation.key, conversation.last_seq)
 
 
 def page(conversation: Conversation, wanted: Window, found: Sequence[Message]) -> Page[Message]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from db import participants
-from db.paging import Cut
+from db.paging import Cut, Rows
 from db.rows import Participant
 from resolvers import cursors
 from resolvers.pages import Page, PageArguments
@@ -19,13 +19,17 @@ def cut(conversation: UUID, arguments: PageArguments, *, counted: bool) -> Cut:
     return arguments.cut(DEFAULT_SIZE, lambda cursor: cursors.to_moment(connection, cursor), counted=counted)
 
 
+def page(rows: Rows[Participant]) -> Page[Participant]:
+    return Page.of(rows, _cursor)
+
+
 async def pages(
     service: Service, viewer: UUID | None, conversations: Sequence[UUID], wanted: Cut
 ) -> list[Page[Participant] | None]:
     """The same part of each conversation's participants; one statement for all of them."""
     async with service.database.reading(viewer) as connection:
         found = await participants.page(connection, conversations, wanted)
-    return [Page.of(found[key], _cursor) if key in found else None for key in conversations]
+    return [page(found[key]) if key in found else None for key in conversations]
 
 
 async def by_keys(service: Service, viewer: UUID | None, keys: Sequence[tuple[UUID, UUID]]) -> list[Participant | None]:

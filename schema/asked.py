@@ -4,11 +4,25 @@ Directives are not looked at: a field that is skipped may be read for nothing, n
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
 
-from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, InlineFragmentNode, SelectionSetNode
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    SelectionSetNode,
+    Undefined,
+    value_from_ast_untyped,
+)
 
 from db.conversations import ConversationParts
-from db.messages import MessageParts
+from db.messages import MessageParts, Pane
+from db.paging import Cut
+from resolvers import messages, participants
+from resolvers.errors import RequestError
+from resolvers.pages import PageArguments
 from schema.context import Info
 
 
@@ -20,9 +34,13 @@ class Asked:
     """
 
     def __init__(
-        self, selections: Iterable[SelectionSetNode | None], fragments: Mapping[str, FragmentDefinitionNode]
+        self,
+        selections: Iterable[SelectionSetNode | None],
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: dict[str, Any] | None = None,
     ) -> None:
         self._fragments = fragments
+        self._variables = variables
         self._fields: dict[str, list[FieldNode]] = {}
         self._spread: set[str] = set()
         for selection in selections:
@@ -36,11 +54,22 @@ class Asked:
 
     def beneath(self, name: str) -> "Asked":
         """What is asked for beneath the fields of this name."""
-        return Asked((node.selection_set for node in self._fields.get(name, ())), self._fragments)
+        return Asked((node.selection_set for node in self._fields.get(name, ())), self._fragments, self._variables)
+
+    def arguments(self, name: str) -> PageArguments | None:
+        """Those of the field of this name, a connection, as given; None where it is not asked for once."""
+        nodes = self._fields.get(name, [])
+        if len({node.alias.value if node.alias else name for node in nodes}) != 1:
+            return None
+        values = {
+            argument.name.value: value_from_ast_untyped(argument.value, self._variables)
+            for argument in nodes[0].arguments or ()
+        }
+        return PageArguments(**{_ARGUMENTS[key]: value for key, value in values.items() if value is not Undefined})
 
     def __or__(self, other: "Asked") -> "Asked":
         """What is asked for here or there."""
-        both = Asked((), self._fragments)
+        both = Asked((), self._fragments, self._variables)
         for fields in (self._fields, other._fields):
             for name, nodes in fields.items():
                 both._fields.setdefault(name, []).extend(nodes)
@@ -60,7 +89,7 @@ class Asked:
 def asked(info: Info) -> Asked:
     """What is asked for beneath the field that is being resolved."""
     raw = info._raw_info  # noqa: SLF001  (strawberry 0.341: its own selected_fields converts every argument too)
-    return Asked((node.selection_set for node in raw.field_nodes), raw.fragments)
+    return Asked((node.selection_set for node in raw.field_nodes), raw.fragments, info.variable_values)
 
 
 def nodes(connection: Asked) -> Asked:
@@ -76,9 +105,47 @@ def message_parts(message: Asked) -> MessageParts:
     )
 
 
-def conversation_parts(conversation: Asked) -> ConversationParts:
+def conversation_parts(conversation: Asked, key: UUID | None = None) -> ConversationParts:
+    """`key` where it is known which conversation it is: a cursor is of one conversation."""
     return ConversationParts(
         viewer_state="viewerState" in conversation,
         others="displayTitle" in conversation,
         last_message=message_parts(conversation.beneath("lastMessage")) if "lastMessage" in conversation else None,
+        messages=_message_page(conversation, key),
+        participants=_participant_page(conversation),
     )
+
+
+def holds_messages(connection: Asked) -> bool:
+    """Whether it asks for more than is known with the conversation."""
+    return connection.has_any("nodes", "edges", "pageInfo")
+
+
+def _message_page(conversation: Asked, key: UUID | None) -> tuple[Pane, MessageParts] | None:
+    """What can be read along; None where nothing is wanted, or more than one page, or it cannot be known which."""
+    arguments, wanted = conversation.arguments("messages"), conversation.beneath("messages")
+    if arguments is None or not holds_messages(wanted):
+        return None
+    if key is None and (arguments.after is not None or arguments.before is not None):
+        return None
+    try:
+        return messages.pane(key or _ANY, arguments), message_parts(nodes(wanted))
+    except RequestError:  # which the field itself raises when it is resolved
+        return None
+
+
+def _participant_page(conversation: Asked) -> Cut | None:
+    arguments = conversation.arguments("participants")
+    if arguments is None or arguments.after is not None:
+        return None
+    try:
+        return participants.cut(_ANY, arguments, counted="totalCount" in conversation.beneath("participants"))
+    except RequestError:
+        return None
+
+
+_ANY = UUID(int=0)
+"""Where there is no cursor, it does not matter which conversation it is."""
+
+_ARGUMENTS = {name: name for name in ("first", "after", "last", "before")} | {"aroundSeq": "around_seq"}
+"""A connection's arguments, and what they are called in PageArguments."""

@@ -11,7 +11,7 @@ from db import rows
 from resolvers import cursors, events, messages, participants
 from resolvers.pages import Page
 from schema import loading
-from schema.asked import asked, message_parts, nodes
+from schema.asked import asked, holds_messages, message_parts, nodes
 from schema.context import Info
 from schema.messages import Message, MessageConnection
 from schema.nodes import Node, describes
@@ -109,8 +109,8 @@ class Conversation(Node):
         window = messages.window(root, page_arguments(first, after, last, before, around_seq))
         wanted = asked(info)
         found: list[rows.Message] = []
-        if window.low <= window.high and wanted.has_any("nodes", "edges", "pageInfo"):
-            found = await loading.message_window(info, window, message_parts(nodes(wanted)))
+        if window.low <= window.high and holds_messages(wanted):
+            found = await loading.message_window(info, root, window, message_parts(nodes(wanted)))
         return messages.page(root, window, found)
 
     @strawberry.field(
@@ -136,7 +136,7 @@ class Conversation(Node):
         root: strawberry.Parent[rows.Conversation], info: Info, first: First = UNSET, after: After = UNSET
     ) -> Page[rows.Participant]:
         cut = participants.cut(root.key, page_arguments(first, after), counted="totalCount" in asked(info))
-        return await loading.participant_page(info, root.key, cut)
+        return await loading.participant_page(info, root, cut)
 
 
 @strawberry.type(description="A conversation in a connection.")

@@ -85,7 +85,8 @@ class Query:
         graphql_type=Conversation | None,
     )
     async def conversation(self, info: Info, id: Id) -> rows.Conversation | None:  # noqa: A002  (Relay's name)
-        return await loading.find_conversation(info, parse_conversation_id(id), conversation_parts(asked(info)))
+        key = parse_conversation_id(id)
+        return await loading.find_conversation(info, key, conversation_parts(asked(info), key))
 
     @strawberry.field(
         description="The viewer's conversations, newest activity first. 20 by default.",

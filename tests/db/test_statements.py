@@ -1,5 +1,6 @@
 """A statement names its viewer itself: it sees what the viewer may see, and nothing of it stays on the connection."""
 
+import itertools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from sqlalchemy import text
 from db import conversations, events, memberships, messages, participants, receipts, starts, users
 from db.conversations import ConversationParts, Filter
 from db.keys import new_key
-from db.messages import MessageParts, Window
+from db.messages import LARGEST, MessageParts, Pane, Window
 from db.migrate import APP_ROLE
 from db.paging import Cut
 from db.pool import Connection, Database
@@ -27,7 +28,13 @@ Read = Callable[[Connection, UUID], Awaitable[object]]
 PEOPLE = 5
 MESSAGES = 7
 _MESSAGE = MessageParts(sender=True, status=True, reply_to=MessageParts(sender=True, status=True))
-_PARTS = ConversationParts(viewer_state=True, others=True, last_message=_MESSAGE)
+_PARTS = ConversationParts(
+    viewer_state=True,
+    others=True,
+    last_message=_MESSAGE,
+    messages=(Pane(3), _MESSAGE),
+    participants=Cut(1, counted=True),
+)
 _FILTER = Filter(unread_only=True, query="1")
 
 
@@ -161,6 +168,23 @@ async def test_a_function_that_writes_has_a_viewer(database: Database, people: l
         assert {mark.last_read_seq for mark in marks.values()} == {4, MESSAGES}
         assert len(await receipts.mark_all_read(connection, other)) == 1
         assert await conversations.unread(connection, other) == (0, 0)
+
+
+_PANES = [
+    Pane(size, is_forward, low=low, high=high)
+    for size, is_forward, low, high in itertools.product((1, 3, 100), (True, False), (1, 4, LARGEST), (0, 5, LARGEST))
+] + [Pane(size, around=around) for size, around in itertools.product((1, 4, 100), (1, 4, 7, 8, LARGEST))]
+
+
+async def test_a_pane_is_the_same_in_sql(database: Database, people: list[UUID]) -> None:
+    """What is read along with a conversation is what the arithmetic of a page asks for afterwards."""
+    for pane in _PANES:
+        parts = ConversationParts(messages=(pane, MessageParts()))
+        async with database.viewer(people[0]) as connection:
+            (found,) = (await conversations.inbox(connection, people[0], Cut(1), Filter(), parts)).rows
+        window = pane.window(found.key, found.last_seq)
+        read = found.along[window, MessageParts()]
+        assert [message.seq for message in read] == list(range(window.low, window.high + 1)), pane
 
 
 async def test_every_plan_names_the_viewer_first(

@@ -1,4 +1,4 @@
-"""One statement per root field and one more per nested connection, whatever the size of the page."""
+"""One statement per root field, its nested connections included, whatever the size of the page."""
 
 import pytest
 
@@ -69,23 +69,48 @@ async def test_a_root_field_is_one_statement(
     assert await statements(parley, ada, query) == count
 
 
+PAGE = f"""query ($id: ID!, $size: Int!, $before: String) {{ conversation(id: $id) {{ {CONVERSATION}
+    messages(last: $size, before: $before) {{
+        totalCount edges {{ cursor node {{ {MESSAGE} }} }} pageInfo {{ hasPreviousPage startCursor }} }}
+    participants(first: 20) {{ totalCount nodes {{ role user {{ name }} }} }} }} }}"""
+
+
 @pytest.mark.parametrize("size", [1, 50, 100])
-async def test_a_page_costs_the_same_whatever_its_size(parley: Parley, ada: Client, chat: str, size: int) -> None:
-    """The conversation and its messages with senders, reply targets and status: two statements for 1 as for 100."""
-    query = f"""query ($id: ID!, $size: Int!) {{ conversation(id: $id) {{ {CONVERSATION}
-        messages(last: $size) {{ totalCount edges {{ cursor node {{ {MESSAGE} }} }} pageInfo {{ hasPreviousPage }} }} }} }}"""
-    assert await statements(parley, ada, query, id=chat, size=size) == 2
+async def test_a_page_is_one_statement_whatever_its_size(parley: Parley, ada: Client, chat: str, size: int) -> None:
+    """The conversation, its messages with senders, reply targets and status, its participants; the page before too."""
+    assert await statements(parley, ada, PAGE, id=chat, size=size) == 1
+    newest = (await ada.run(PAGE, id=chat, size=1))["conversation"]["messages"]
+    before = newest["pageInfo"]["startCursor"]
+    assert await statements(parley, ada, PAGE, id=chat, size=size, before=before) == 1
+
+
+async def test_what_cannot_be_a_page_is_not_read(parley: Parley, ada: Client, grace: Client, chat: str) -> None:
+    """A size or a cursor that is refused is so by its field, beside the conversation, whose statement is the only one."""
+    other = (await ada.run(PAGE, id=await ada.start(grace, title="other"), size=1))["conversation"]["eventCursor"]
+    for variables in ({"size": 0}, {"size": 1, "before": other}):
+        answer = await ada.post(PAGE, id=chat, **variables)
+        assert answer["data"] == {"conversation": None}
+        assert [error["path"] for error in answer["errors"]] == [["conversation", "messages"]]
 
 
 @pytest.mark.parametrize("size", [1, 12])
-async def test_an_inbox_costs_the_same_whatever_its_size(
+async def test_an_inbox_is_one_statement_whatever_its_size(
     parley: Parley, ada: Client, chat: str, people: None, size: int
 ) -> None:
-    """One statement for the conversations, one for all their participants, one for all their messages."""
+    """The conversations, all their participants, all their messages."""
     query = f"""query ($size: Int!) {{ conversations(first: $size) {{ totalCount nodes {{ {CONVERSATION}
         participants(first: 3) {{ totalCount nodes {{ role user {{ name }} }} }}
         messages(last: 5) {{ nodes {{ {MESSAGE} }} }} }} }} }}"""
-    assert await statements(parley, ada, query, size=size) == 3
+    assert await statements(parley, ada, query, size=size) == 1
+
+
+async def test_pages_after_a_cursor_are_read_together(parley: Parley, ada: Client, chat: str) -> None:
+    """What cannot be read along is one statement more: participants after a cursor, several pages of one conversation."""
+    query = "query ($id: ID!) { conversation(id: $id) { participants(first: 1) { edges { cursor } } } }"
+    (edge,) = (await ada.run(query, id=chat))["conversation"]["participants"]["edges"]
+    query = """query ($id: ID!, $after: String) { conversation(id: $id) { participants(after: $after) {
+        nodes { user { name } } } } }"""
+    assert await statements(parley, ada, query, id=chat, after=edge["cursor"]) == 2
 
 
 async def test_a_connection_that_is_only_counted(parley: Parley, ada: Client, chat: str) -> None:
@@ -102,10 +127,10 @@ async def test_pages_of_one_conversation_are_read_together(parley: Parley, ada: 
 
 
 async def test_the_conversation_of_every_message_is_read_once(parley: Parley, ada: Client, chat: str) -> None:
-    """Fifty messages ask for the conversation they are of: one statement more."""
+    """Fifty messages ask for the conversation they are of: one statement beside theirs."""
     query = f"""query ($id: ID!) {{ conversation(id: $id) {{ messages {{ nodes {{
         {MESSAGE} conversation {{ title displayTitle viewerState {{ unreadCount }} }} }} }} }} }}"""
-    assert await statements(parley, ada, query, id=chat) == 3
+    assert await statements(parley, ada, query, id=chat) == 2
 
 
 async def test_nodes_are_one_statement_for_each_type(parley: Parley, ada: Client, grace: Client, people: None) -> None:
