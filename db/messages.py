@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy import (
     ARRAY,
     CTE,
@@ -15,21 +13,19 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
-    Text,
     Uuid,
     and_,
     bindparam,
     column,
     func,
     select,
-    text,
     true,
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from db import tables, users
-from db.pool import Connection, RacedError
+from db.pool import Connection
 from db.rows import Message, User, Watermarks
 from db.statements import Record, Statement
 
@@ -289,99 +285,3 @@ async def window(connection: Connection, windows: Sequence[Window], parts: Messa
         highs=[asked.high for asked in windows],
     )
     return [message for record in records if (message := columns.read(record)) is not None]
-
-
-# A data-modifying CTE is one statement and so one transaction: the row lock of the conversation is held until COMMIT,
-# which is why seq and revision have no holes and their order is the commit order. What waited for the lock computes the
-# SET clauses again on the row as it is then (PostgreSQL manual, 13.2.1 Read Committed), so `at` never runs backwards.
-_APPEND = Statement(
-    text("""
-    WITH original AS (
-        SELECT seq, kind, format, body, reply_to_seq FROM parley.messages
-        WHERE conversation_id = :conversation AND sender_id = :sender AND client_message_id = :client_message_id
-    ), conversation AS (
-        UPDATE parley.conversations
-        SET last_seq = last_seq + 1, revision = revision + 1,
-            last_activity_at = greatest(last_activity_at, clock_timestamp())
-        WHERE id = :conversation AND NOT EXISTS (SELECT FROM original)
-        AND (:reply_to_seq IS NULL OR EXISTS (
-            SELECT FROM parley.messages WHERE conversation_id = :conversation AND seq = :reply_to_seq))
-        RETURNING last_seq AS seq, revision, last_activity_at AS at
-    ), message AS (
-        INSERT INTO parley.messages
-            (conversation_id, seq, sender_id, client_message_id, kind, format, body, reply_to_seq, created_at)
-        SELECT :conversation, seq, :sender, :client_message_id, :kind, :format, :body, :reply_to_seq, at
-        FROM conversation
-    ), event AS (
-        INSERT INTO parley.events (conversation_id, revision, kind, at, actor_id, seq)
-        SELECT :conversation, revision, 'MessageSent', at, :sender, seq FROM conversation
-    ), receipt AS (
-        UPDATE parley.participants p
-        SET last_read_seq = conversation.seq, last_delivered_seq = conversation.seq, last_read_at = conversation.at
-        FROM conversation WHERE p.conversation_id = :conversation AND p.user_id = :sender
-    )
-    SELECT true AS is_new, seq, revision, at FROM conversation
-    UNION ALL
-    SELECT kind = :kind AND format = :format AND body = :body AND reply_to_seq IS NOT DISTINCT FROM :reply_to_seq,
-        seq, (SELECT revision FROM parley.conversations WHERE id = :conversation), NULL
-    FROM original
-    """).bindparams(
-        bindparam("conversation", type_=Uuid),
-        bindparam("sender", type_=Uuid),
-        bindparam("reply_to_seq", type_=Integer),
-        *(bindparam(name, type_=Text) for name in ("client_message_id", "kind", "format", "body")),
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """A message that took its place in the conversation."""
-
-    seq: int
-    revision: int
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Original:
-    """The message that had this client_message_id before, and whether its content is the same."""
-
-    seq: int
-    revision: int
-    """Of the conversation now, which the message's own does not surpass."""
-    same: bool
-
-
-async def append(
-    connection: Connection,
-    *,
-    conversation: UUID,
-    sender: UUID,
-    body: str,
-    client_message_id: str | None = None,
-    reply_to_seq: int | None = None,
-    kind: str = "TEXT",
-    message_format: str = "PLAIN",
-) -> Appended | Original | None:
-    """Send a message: once per client_message_id. None: no such conversation for the sender, or no such reply target."""
-    values: dict[str, object] = {
-        "conversation": conversation,
-        "sender": sender,
-        "client_message_id": client_message_id,
-        "kind": kind,
-        "format": message_format,
-        "body": body,
-        "reply_to_seq": reply_to_seq,
-    }
-    try:
-        record = await _APPEND.first(connection, **values)
-    except asyncpg.UniqueViolationError as error:
-        if connection.is_in_transaction():
-            raise RacedError from error
-        # Another call with this key committed while this one waited for the conversation. Now it can be seen.
-        record = await _APPEND.first(connection, **values)
-    if record is None:
-        return None
-    is_new, seq, revision, at = record
-    return Appended(seq, revision, at) if at is not None else Original(seq, revision, is_new)

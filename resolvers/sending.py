@@ -4,10 +4,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from db import conversations, messages, starts, users
+from db import appends, conversations, messages, starts, users
+from db.appends import Appended, Draft, Original
 from db.conversations import ConversationParts
 from db.keys import MessageKey
-from db.messages import Appended, MessageParts, Original, Window
+from db.messages import MessageParts, Window
 from db.pool import Connection, RacedError
 from db.rows import Message, User
 from db.starts import Pair
@@ -75,16 +76,16 @@ async def append(
     no_target = NotFound("there is no such message in this conversation", (*path, "replyToId"))
     if content.reply_to is not None and content.reply_to.conversation != conversation:
         raise RefusedError(no_target)
-    appended = await messages.append(
-        connection,
+    draft = Draft(
         conversation=conversation,
         sender=viewer.key,
         body=content.body,
         client_message_id=content.client_message_id,
         reply_to_seq=content.reply_to.seq if content.reply_to else None,
         kind=content.kind,
-        message_format=content.format,
+        format=content.format,
     )
+    appended = await appends.append(connection, draft)
     if appended is None:
         seen = await conversations.by_keys(connection, viewer.key, [conversation], ConversationParts())
         no_conversation = NotFound("there is no such conversation", (*path, "to", "conversationId"))

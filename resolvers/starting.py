@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from db import starts, users
+from db.appends import Appended
 from db.keys import MessageKey, new_key
-from db.messages import Appended
 from db.pool import Connection, RacedError
 from db.starts import Context, NewConversation, Start
 from resolvers import contents, directs, sending

@@ -8,7 +8,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from db import messages, receipts
+from db import appends, receipts
+from db.appends import Appended, Draft
 from db.imports import ImportFailedError, open_session
 from db.pool import Database
 from tests import histories
@@ -66,8 +67,8 @@ async def test_people_may_write_while_history_is_appended(database_url: str, tmp
         importing = asyncio.create_task(run(database_url, more))
         sent = 0
         while not importing.done():
-            async with live.viewer(ada) as connection, connection.transaction():
-                await messages.append(connection, conversation=here, sender=ada, body="hello")
+            async with live.viewer(ada) as connection:
+                await appends.append(connection, Draft(here, ada, "hello"))
             sent += 1
     assert counts(importing.result()) == {"message": (12_000, 12_000, 0, 0)}
     assert await histories.broken(database_url) == []
@@ -84,8 +85,8 @@ async def test_what_nobody_has_read_stays_unread(database_url: str, tmp_path: Pa
     here = await room(database_url)
     ada, linus = await person(database_url, "ada"), await person(database_url, "linus")
     async with database(database_url) as live:
-        async with live.viewer(ada) as connection, connection.transaction():
-            await messages.append(connection, conversation=here, sender=ada, body="hello")
+        async with live.viewer(ada) as connection:
+            await appends.append(connection, Draft(here, ada, "hello"))
         async with live.viewer(linus) as connection:
             await receipts.mark(connection, conversation=here, viewer=linus, up_to_seq=2, is_read=False)
     await run(database_url, write(tmp_path / "more", message("m2", "room", "grace"), message("m3", "room", "ada")))
@@ -98,10 +99,10 @@ async def test_activity_never_goes_back(database_url: str, tmp_path: Path) -> No
     start = [*PEOPLE, conversation("room", "ada", "grace"), message("m1", "room", "ada")]
     await run(database_url, write(tmp_path / "start", *start))
     here, ada = await room(database_url), await person(database_url, "ada")
-    async with database(database_url) as live, live.viewer(ada) as connection, connection.transaction():
-        sent = await messages.append(connection, conversation=here, sender=ada, body="hello")
+    async with database(database_url) as live, live.viewer(ada) as connection:
+        sent = await appends.append(connection, Draft(here, ada, "hello"))
     await run(database_url, write(tmp_path / "more", message("m2", "room", "grace")))
-    assert isinstance(sent, messages.Appended)
+    assert isinstance(sent, Appended)
     assert (await snapshot(database_url))["conversations"][0][5] == sent.at
 
 

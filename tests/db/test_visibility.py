@@ -7,7 +7,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from db import messages, starts, users
+from db import appends, starts, users
+from db.appends import Draft
 from db.keys import new_key
 from db.migrate import APP_ROLE, SYSTEM_ROLE
 from db.pool import Database, Driver
@@ -39,7 +40,7 @@ async def _conversation(database: Database, one: User, other: User) -> UUID:
     async with database.viewer(one.key) as connection, connection.transaction():
         await starts.claim_pair(connection, Pair.of(one.key, other.key), key)
         await starts.create(connection, NewConversation(key, one.key, (other.key,), "DIRECT"))
-        await messages.append(connection, conversation=key, sender=one.key, body="secret", client_message_id="k")
+        await appends.append(connection, Draft(key, one.key, "secret", client_message_id="k"))
         await starts.remember(connection, one.key, "k", starts.Start("f", key, 1, was_created=True))
     async with database.system() as connection:
         await connection.driver.execute("INSERT INTO parley.imported_conversations VALUES ('source', $1)", key)

@@ -1,0 +1,99 @@
+"""Messages that take their place in a conversation, each once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, text
+
+from db.pool import Connection, RacedError
+from db.statements import Record, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message as its sender hands it in."""
+
+    conversation: UUID
+    sender: UUID
+    body: str
+    client_message_id: str | None = None
+    reply_to_seq: int | None = None
+    kind: str = "TEXT"
+    format: str = "PLAIN"
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """A message that took its place in the conversation."""
+
+    seq: int
+    revision: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The message that had this client_message_id before, and whether its content is the same."""
+
+    seq: int
+    revision: int
+    """Of the conversation now, which the message's own does not surpass."""
+    same: bool
+
+
+Outcome = Appended | Original | None
+"""What became of a draft. None: no such conversation for its sender, or no such message to reply to."""
+
+# The function stands in a migration. It is one statement and so one transaction, where there is none already.
+_SEND = Statement(
+    text("""
+    SELECT seq, revision, at, same FROM parley.send_messages(
+        :senders, :conversations, :client_message_ids, :kinds, :formats, :bodies, :reply_to_seqs, :patience)
+    """).bindparams(
+        *(bindparam(name, type_=ARRAY(Uuid)) for name in ("senders", "conversations")),
+        *(bindparam(name, type_=ARRAY(Text)) for name in ("client_message_ids", "kinds", "formats", "bodies")),
+        bindparam("reply_to_seqs", type_=ARRAY(Integer)),
+        bindparam("patience", type_=Integer),
+    )
+)
+
+
+async def append_all(connection: Connection, drafts: Sequence[Draft], *, patience: int | None = None) -> list[Outcome]:
+    """Send messages in one transaction, each once per client_message_id; what became of each, in the same order.
+
+    All of them or, where this raises, none. `patience`: milliseconds for which any one lock is waited for.
+    """
+    records = await _SEND.all(
+        connection,
+        senders=[draft.sender for draft in drafts],
+        conversations=[draft.conversation for draft in drafts],
+        client_message_ids=[draft.client_message_id for draft in drafts],
+        kinds=[draft.kind for draft in drafts],
+        formats=[draft.format for draft in drafts],
+        bodies=[draft.body for draft in drafts],
+        reply_to_seqs=[draft.reply_to_seq for draft in drafts],
+        patience=patience,
+    )
+    return [_outcome(record) for record in records]
+
+
+async def append(connection: Connection, draft: Draft) -> Outcome:
+    """Send a message; raises RacedError where a transaction is under way that another with this key has overtaken."""
+    try:
+        (outcome,) = await append_all(connection, [draft])
+    except asyncpg.UniqueViolationError as error:
+        if connection.is_in_transaction():
+            raise RacedError from error
+        # Another call with this key committed while this one waited for the conversation. Now it can be seen.
+        (outcome,) = await append_all(connection, [draft])
+    return outcome
+
+
+def _outcome(record: Record) -> Outcome:
+    seq, revision, at, same = record
+    if seq is None:
+        return None
+    return Appended(seq, revision, at) if at is not None else Original(seq, revision, same)
