@@ -129,6 +129,10 @@ class Database:
         """A unit of work that sees and changes only what `user` may."""
         return Connection(self._app, user)
 
+    def application(self) -> Connection:
+        """A unit of work as the application, whose statements say themselves in whose name they are."""
+        return Connection(self._app, None)
+
     def system(self) -> Connection:
         """A unit of work in nobody's name: it sees every row."""
         return Connection(self._system, None)

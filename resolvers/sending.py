@@ -1,22 +1,24 @@
 """Sending: each message once."""
 
-from contextlib import suppress
 from dataclasses import dataclass
+from typing import NoReturn
 from uuid import UUID
 
-from db import appends, conversations, messages, starts, users
+from db import appends, conversations, starts, users
 from db.appends import Appended, Draft, Original
 from db.conversations import ConversationParts
 from db.keys import MessageKey
-from db.messages import MessageParts, Window
+from db.messages import MessageParts
 from db.pool import Connection, RacedError
 from db.rows import Message, User
 from db.starts import Pair
-from resolvers import contents, directs
+from resolvers import contents, directs, messages
 from resolvers.contents import Content
 from resolvers.errors import IdempotencyConflict, Invalid, NotFound, RefusedError
 from resolvers.identity import Caller
 from resolvers.service import Service
+
+_INPUT = ("input",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,63 +41,115 @@ async def send(
 ) -> Sent:
     """Send to a conversation, or to a user: their direct conversation, made if there is none.
 
-    The message is read back with `parts`, where they are wanted. Raises RefusedError, and then nothing was changed.
+    The message comes with `parts`, where they are wanted. Raises RefusedError, and then nothing was changed.
     """
-    wrong = contents.errors(content, caller.roles, service.max_body_length, ("input",))
-    if user == caller.user.key:
-        wrong.append(Invalid("that is you; a direct conversation has two people", ("input", "to", "userId")))
+    viewer, was_created = caller.user, False
+    wrong = contents.errors(content, caller.roles, service.max_body_length, _INPUT)
+    if user == viewer.key:
+        wrong.append(Invalid("that is you; a direct conversation has two people", (*_INPUT, "to", "userId")))
     if wrong:
         raise RefusedError(*wrong)
-    async with service.database.viewer(caller.user.key) as connection:
-        if conversation is None and user is not None:
-            conversation = await starts.find_pair(connection, Pair.of(caller.user.key, user))
-        if conversation is not None:
-            appended, was_created = await _send(connection, caller.user, conversation, content), False
-        else:
-            conversation, appended, was_created = await _send_first(connection, caller.user, user, content)
-        # A repeat too: whoever sent it the first time may have been cut off before anybody was told.
-        service.wakeups.tell(conversation, appended.revision, has_joined=was_created)
-        seq = appended.seq
-        found = await messages.window(connection, [Window(conversation, seq, seq)], parts) if parts else []
-    return Sent(MessageKey(conversation, seq), found[0] if found else None, isinstance(appended, Original))
-
-
-async def _send(connection: Connection, viewer: User, conversation: UUID, content: Content) -> Appended | Original:
-    """The same again where another call with this key was first: what it made can be seen then."""
-    for _ in range(2):
-        with suppress(RacedError):
-            async with connection.transaction():
-                return await append(connection, viewer, conversation, content, ("input",))
-    raise RuntimeError("the key was taken, and what took it cannot be found")
+    if conversation is None and user is not None:
+        async with service.database.viewer(viewer.key) as connection:
+            conversation = await starts.find_pair(connection, Pair.of(viewer.key, user))
+    if conversation is not None:
+        appended = await _append(service, viewer, conversation, content)
+    else:
+        async with service.database.viewer(viewer.key) as connection:
+            conversation, appended, was_created = await _send_first(connection, viewer, user, content)
+    # A repeat too: whoever sent it the first time may have been cut off before anybody was told.
+    service.wakeups.tell(conversation, appended.revision, has_joined=was_created)
+    key = MessageKey(conversation, appended.seq)
+    message = await _message(service, viewer, content, key, appended, parts) if parts else None
+    return Sent(key, message, isinstance(appended, Original))
 
 
 async def append(
     connection: Connection, viewer: User, conversation: UUID, content: Content, path: tuple[str, ...]
 ) -> Appended | Original:
-    """Append the content that stands at `path` of the input; raises RefusedError where the conversation refuses it."""
-    no_target = NotFound("there is no such message in this conversation", (*path, "replyToId"))
-    if content.reply_to is not None and content.reply_to.conversation != conversation:
-        raise RefusedError(no_target)
-    draft = Draft(
+    """Append the content that stands at `path` of the input, in the transaction that is under way.
+
+    Raises RefusedError where the conversation refuses it, and RacedError.
+    """
+    outcome = await appends.append(connection, _draft(viewer, conversation, content, path))
+    if outcome is None:
+        await _refuse(connection, viewer, conversation, path)
+    return _accepted(outcome, conversation, content, path)
+
+
+async def _append(service: Service, viewer: User, conversation: UUID, content: Content) -> Appended | Original:
+    """Append the content in a transaction that it shares with what others send just now; raises RefusedError."""
+    outcome = await service.batches.append(_draft(viewer, conversation, content, _INPUT))
+    if outcome is None:
+        async with service.database.viewer(viewer.key) as connection:
+            await _refuse(connection, viewer, conversation, _INPUT)
+    return _accepted(outcome, conversation, content, _INPUT)
+
+
+def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, ...]) -> Draft:
+    """The content as it is stored; raises RefusedError for a reply to a message of another conversation."""
+    target = content.reply_to
+    if target is not None and target.conversation != conversation:
+        raise RefusedError(_no_target(path))
+    return Draft(
         conversation=conversation,
         sender=viewer.key,
         body=content.body,
         client_message_id=content.client_message_id,
-        reply_to_seq=content.reply_to.seq if content.reply_to else None,
+        reply_to_seq=target.seq if target else None,
         kind=content.kind,
         format=content.format,
     )
-    appended = await appends.append(connection, draft)
-    if appended is None:
-        seen = await conversations.by_keys(connection, viewer.key, [conversation], ConversationParts())
-        no_conversation = NotFound("there is no such conversation", (*path, "to", "conversationId"))
-        raise RefusedError(no_target if seen else no_conversation)
-    if isinstance(appended, Original) and not appended.same:
+
+
+async def _refuse(connection: Connection, viewer: User, conversation: UUID, path: tuple[str, ...]) -> NoReturn:
+    """Say what it is that there is not: the conversation, or the message to reply to."""
+    if await conversations.by_keys(connection, viewer.key, [conversation], ConversationParts()):
+        raise RefusedError(_no_target(path))
+    raise RefusedError(NotFound("there is no such conversation", (*path, "to", "conversationId")))
+
+
+def _no_target(path: tuple[str, ...]) -> NotFound:
+    return NotFound("there is no such message in this conversation", (*path, "replyToId"))
+
+
+def _accepted(
+    outcome: Appended | Original, conversation: UUID, content: Content, path: tuple[str, ...]
+) -> Appended | Original:
+    """The outcome, unless the key was used for something else: then RefusedError is raised."""
+    if isinstance(outcome, Original) and not outcome.same:
         message = f"clientMessageId {content.client_message_id!r} was used before, for other content"
-        raise RefusedError(
-            IdempotencyConflict(message, (*path, "clientMessageId"), MessageKey(conversation, appended.seq))
-        )
-    return appended
+        original = MessageKey(conversation, outcome.seq)
+        raise RefusedError(IdempotencyConflict(message, (*path, "clientMessageId"), original))
+    return outcome
+
+
+async def _message(
+    service: Service,
+    viewer: User,
+    content: Content,
+    key: MessageKey,
+    appended: Appended | Original,
+    parts: MessageParts,
+) -> Message | None:
+    """The message with its parts. Of one that was sent just now all is known, but how far it came and what it answers."""
+    if isinstance(appended, Original) or parts.status or (parts.reply_to and content.reply_to):
+        (found,) = await messages.by_keys(service, viewer.key, [key], parts)
+        return found
+    return Message(
+        conversation_key=key.conversation,
+        seq=key.seq,
+        sender_key=viewer.key,
+        client_message_id=content.client_message_id,
+        kind=content.kind,
+        format=content.format,
+        body=content.body,
+        reply_to_seq=content.reply_to.seq if content.reply_to else None,
+        created_at=appended.at,
+        edited_at=None,
+        deleted_at=None,
+        user=viewer if parts.sender else None,
+    )
 
 
 async def _send_first(
@@ -103,7 +157,7 @@ async def _send_first(
 ) -> tuple[UUID, Appended | Original, bool]:
     """The first message of a direct conversation, which is made with it, both or neither, unless a racer made it."""
     if user is None or not await users.by_keys(connection, [user]):
-        raise RefusedError(NotFound("there is no such user", ("input", "to", "userId")))
+        raise RefusedError(NotFound("there is no such user", (*_INPUT, "to", "userId")))
     try:
         return await _try_send_first(connection, viewer, user, content)
     except RacedError:
@@ -115,4 +169,4 @@ async def _try_send_first(
 ) -> tuple[UUID, Appended | Original, bool]:
     async with connection.transaction():
         conversation, was_created = await directs.find_or_create(connection, viewer.key, user)
-        return conversation, await append(connection, viewer, conversation, content, ("input",)), was_created
+        return conversation, await append(connection, viewer, conversation, content, _INPUT), was_created

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 from broadcaster import Broadcast
 
+from db.batches import Batches
 from db.feed import Feed
 from db.lines.postgres import PostgresLine
 from db.lines.redis import RedisLine
@@ -26,6 +27,7 @@ _RETRY = 0.5  # seconds
 @dataclass(frozen=True, slots=True)
 class Service:
     database: Database
+    batches: Batches
     wakeups: Wakeups
     hub: Hub
     typing: Typing
@@ -58,6 +60,7 @@ async def running(
 ) -> AsyncIterator[Service]:
     """A service on the database at `url`, which listens through the broker, or `listen_url` where that is another way."""
     database = await _open(url, pool_size, observe)
+    batches = Batches(database)
     feed = Feed(RedisLine, broker_url) if broker_url else Feed(PostgresLine, listen_url or url)
     broadcast = Broadcast(backend=feed)
     wakeups = Wakeups(broadcast)
@@ -68,8 +71,9 @@ async def running(
     hub.start()
     wakeups.start()
     try:
-        yield Service(database, wakeups, hub, Typing(database, wakeups), counters, feed, max_body_length)
+        yield Service(database, batches, wakeups, hub, Typing(database, wakeups), counters, feed, max_body_length)
     finally:
+        await batches.close()
         await wakeups.close()
         await hub.stop()
         await broadcast.disconnect()
