@@ -67,11 +67,11 @@ async def test_what_runs_is_finished(database_url: str) -> None:
     """A mutation on a socket and one over HTTP, both under way when the stop begins, are answered."""
     async with stoppable(database_url) as (parley, server):
         ada, grace = parley.user("ada"), parley.user("grace")
-        conversation = await ada.start(grace)
+        conversation, other = await ada.start(grace), await ada.start(grace, title="Other")
         async with ada.socket() as socket:
             async with all_conversations_locked(database_url):
                 operation = await socket.subscribe(SEND, input=message(conversation, "socket"))
-                posted = asyncio.create_task(grace.run(SEND, input=message(conversation, "HTTP")))
+                posted = asyncio.create_task(grace.run(SEND, input=message(other, "HTTP")))
                 await blocked(database_url, 2)
                 await stop(parley, server)
             assert await socket.next(operation) == sent("socket")

@@ -180,11 +180,11 @@ async def test_what_runs_is_finished_first(database_url: str, workers: int, serv
     """A mutation on a socket and one over HTTP, both under way at SIGTERM, are answered; nobody is let in meanwhile."""
     server = serve("serve", "--workers", str(workers), DATABASE_URL=database_url, TOKEN_SECRET=SECRET)
     async with calling(server) as ada, calling(server, "grace") as grace:
-        conversation = await ada.start(grace)
+        conversation, other = await ada.start(grace), await ada.start(grace, title="Other")
         async with ada.socket() as socket:
             async with all_conversations_locked(database_url):
                 operation = await socket.subscribe(SEND, input=message(conversation, "socket"))
-                posted = asyncio.create_task(grace.run(SEND, input=message(conversation, "HTTP")))
+                posted = asyncio.create_task(grace.run(SEND, input=message(other, "HTTP")))
                 await blocked(database_url, 2)
                 server.process.terminate()
                 await refused(server.port)
