@@ -1,5 +1,7 @@
 """All of it or nothing: every row that a mutation writes is made to fail in the database, one after the other."""
 
+import asyncio
+
 import pytest
 
 from tests.flow.client import Client, Json, Parley
@@ -89,3 +91,26 @@ async def test_a_send_that_fails_leaves_nothing_behind(parley: Parley, ada: Clie
         assert await everything(parley.database_url) == before, f"step {step} left something behind"
     await run(parley.database_url, "UPDATE public.sabotage SET step = 5")
     assert (await ada.send(conversation, **MESSAGE))["message"]["seq"] == 2
+
+
+async def test_a_step_that_fails_is_felt_by_none_but_its_own(parley: Parley, ada: Client, grace: Client) -> None:
+    """Sends that come together share a transaction; where that fails each has one of its own, with steps of its own."""
+    conversation = await ada.start(grace)
+    await run(parley.database_url, SABOTAGE)
+    before = await everything(parley.database_url)
+
+    async def send(*keys: str) -> list[Json]:
+        to = {"conversationId": conversation}
+        requests = [{"to": to, "body": key, "clientMessageId": key} for key in keys]
+        return await asyncio.gather(*(ada.post(SEND, input=request) for request in requests))
+
+    for step in range(1, 5):
+        await run(parley.database_url, f"UPDATE public.sabotage SET step = {step}")
+        failed = await send(*"abcd")
+        assert [answer["errors"][0]["extensions"]["code"] for answer in failed] == ["INTERNAL"] * 4
+        assert await everything(parley.database_url) == before, f"step {step} left something behind"
+    for step in range(5, 17):
+        await run(parley.database_url, f"UPDATE public.sabotage SET step = {step}")
+        sent = await send(*(f"{step}{letter}" for letter in "abcd"))
+        assert sent == [{"data": {"sendMessage": {"deduplicated": False, "errors": []}}}] * 4
+    assert (await ada.send(conversation, "last"))["message"]["seq"] == 12 * 4 + 1

@@ -4,7 +4,8 @@ import asyncio
 
 import asyncpg
 
-from tests.flow.client import Client, Parley
+from db.keys import parse_conversation_id
+from tests.flow.client import PATIENCE, Client, Parley
 
 SENDERS = 20
 
@@ -108,3 +109,21 @@ async def test_first_messages_to_a_user_meet_in_one_conversation(ada: Client, gr
     payloads = [answer["sendMessage"] for answer in answers]
     assert len({payload["conversation"]["id"] for payload in payloads}) == 1
     assert sorted(payload["message"]["seq"] for payload in payloads) == list(range(1, SENDERS + 1))
+
+
+async def test_a_locked_conversation_holds_nobody_else_up(parley: Parley, ada: Client, grace: Client) -> None:
+    """While one conversation cannot be written, sends to others are answered; those to it are when it can."""
+    locked, other = await ada.start(grace), await ada.start(grace, title="Other")
+    holder = await asyncpg.connect(parley.database_url)
+    try:
+        async with holder.transaction(), asyncio.timeout(PATIENCE):
+            query = "SELECT FROM parley.conversations WHERE id = $1 FOR UPDATE"
+            await holder.execute(query, parse_conversation_id(locked))
+            waiting = [asyncio.create_task(ada.send(locked, "patience")) for _ in range(SENDERS)]
+            for seq in range(1, 4):
+                assert (await grace.send(other, "hello"))["message"]["seq"] == seq
+            assert not any(task.done() for task in waiting)
+    finally:
+        await holder.close()
+    seqs = [(await task)["message"]["seq"] for task in waiting]
+    assert sorted(seqs) == list(range(1, SENDERS + 1))

@@ -65,6 +65,22 @@ async def test_a_message_to_a_conversation(ada: Client, grace: Client) -> None:
     }
 
 
+@pytest.mark.parametrize("selection", ["", "status", "replyTo { id body sender { handle } }"])
+@pytest.mark.parametrize("is_reply", [False, True], ids=["message", "reply"])
+async def test_the_answer_is_what_a_reading_gives(ada: Client, grace: Client, selection: str, is_reply: bool) -> None:
+    """Of a message that was sent just now most is known; the answer is as if all of it had been read."""
+    conversation = await ada.start(grace)
+    target = (await grace.send(conversation, "question"))["message"]["id"] if is_reply else None
+    fields = f"""__typename id seq clientMessageId kind sender {{ id handle name avatarUrl }} body format createdAt
+        editedAt deletedAt conversation {{ id lastActivityAt }} {selection}"""
+    document = "mutation ($input: SendMessageInput!) {{ sendMessage(input: $input) {{ message {{ {} }} }} }}"
+    content = {"body": "answer", "clientMessageId": "k", "replyToId": target, "format": "MARKDOWN"}
+    sent = await ada.run(document.format(fields), input={"to": {"conversationId": conversation}, **content})
+    message = sent["sendMessage"]["message"]
+    read = await ada.run(f"query ($id: ID!) {{ node(id: $id) {{ ... on Message {{ {fields} }} }} }}", id=message["id"])
+    assert message == read["node"]
+
+
 async def test_the_other_reads_what_was_sent(ada: Client, grace: Client) -> None:
     """The same message by its id, and the same as lastMessage."""
     conversation = await ada.start(grace)
