@@ -352,7 +352,7 @@ async def test_processes_that_race_store_each_key_once(database_url: str) -> Non
 
         async def read(viewer: UUID) -> None:
             async with database.viewer(viewer) as connection:
-                await receipts.move_all(connection, viewer)
+                await receipts.mark_all_read(connection, viewer)
 
         for number in range(8):
             drafts = [Draft(key, sender, "x", str(number)) for key in keys for sender in everybody]

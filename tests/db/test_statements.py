@@ -13,7 +13,8 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from db import conversations, events, memberships, messages, participants, receipts, starts, users
+from db import appends, conversations, events, memberships, messages, participants, receipts, starts, users
+from db.appends import Draft
 from db.conversations import ConversationParts, Filter
 from db.keys import new_key
 from db.messages import LARGEST, MessageParts, Pane, Window
@@ -75,9 +76,7 @@ async def _talk(database: Database, one: UUID, other: UUID) -> None:
     async with database.viewer(one) as connection, connection.transaction():
         await starts.create(connection, NewConversation(key, one, (other,), "GROUP"))
         for seq in range(1, MESSAGES + 1):
-            await messages.append(
-                connection, conversation=key, sender=one, body=str(seq), reply_to_seq=seq - 1 if seq > 1 else None
-            )
+            await appends.append(connection, Draft(key, one, str(seq), reply_to_seq=seq - 1 if seq > 1 else None))
 
 
 async def _everywhere(database: Database) -> list[UUID]:
