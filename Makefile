@@ -11,7 +11,7 @@ SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test soak check format lock browser-test bench-live setup setup-dev
+.PHONY: help serve test soak check format lock browser-test bench setup setup-dev
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -36,7 +36,7 @@ browser-test: setup-dev ## the GraphiQL page in a real Chromium, and graphql-ws 
 	@cd tests/flow/browser && npm ci --silent
 	@REQUIRE_BROWSER=1 $(BIN)/python -m pytest tests/flow/test_browser.py tests/flow/test_reconnect.py
 
-bench-live: setup ## measure the live side; ARGS="fan-out --rounds 3", ARGS=--quick
+bench: setup ## measure Parley beside others; ARGS="--only page --peers parley,node", ARGS="fan-out --rounds 3"
 	@exec $(TIED) $(BIN)/python -m bench $(ARGS)
 
 format: setup-dev ## put the code into shape

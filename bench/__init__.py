@@ -1,1 +1,1 @@
-"""What the live side costs, measured against others on this machine: `make bench-live`. See README.md."""
+"""What the live side costs, measured against others on this machine: `make bench`. See README.md."""

@@ -5,12 +5,14 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Sequence
 
-from bench import peers
+from bench import peers, world
 from bench.machine import BenchError
 from bench.parts import PARTS
-from bench.rounds import Extent
+from bench.rounds import COLUMNS, Extent
 
+_DEFAULT = ["table"]
 _QUICK = Extent(rounds=1, seconds=1.0)
 
 
@@ -18,10 +20,12 @@ def main() -> None:
     """Run the parts that are named, or all."""
     if sys.platform != "linux":
         sys.exit("bench: it reads /proc and waits with epoll, so it runs on Linux only")
-    parser = argparse.ArgumentParser(
-        prog="python -m bench", description="Measure the live side of Parley; bench/README.md"
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Parley; bench/README.md")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; {', '.join(_DEFAULT)} by default"
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--only", help=f"columns of the table, comma-separated: {','.join(COLUMNS)}")
+    parser.add_argument("--peers", help=f"rows of the table, comma-separated: {','.join(world.NAMES)}")
     parser.add_argument("--rounds", type=int, help=f"turns of each server (default {Extent().rounds})")
     parser.add_argument("--seconds", type=float, help=f"of sending in each turn (default {Extent().seconds:.0f})")
     parser.add_argument(
@@ -34,11 +38,27 @@ def main() -> None:
     # However it is ended, what it has started ends and its folder goes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        _run(given.parts or list(PARTS), Extent(given.rounds or base.rounds, given.seconds or base.seconds))
+        _run(
+            given.parts or _DEFAULT,
+            Extent(
+                given.rounds or base.rounds,
+                given.seconds or base.seconds,
+                _chosen(parser, given.peers, world.NAMES),
+                _chosen(parser, given.only, COLUMNS),
+            ),
+        )
     except KeyboardInterrupt:
         sys.exit(130)
     except BenchError as error:
         sys.exit(f"bench: {error}")
+
+
+def _chosen(parser: argparse.ArgumentParser, given: str | None, known: Sequence[str]) -> Sequence[str]:
+    """Those of a comma-separated list, in the order they are known in."""
+    names = given.split(",") if given else known
+    if unknown := set(names) - set(known):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return [name for name in known if name in names]
 
 
 def _run(names: list[str], extent: Extent) -> None:

@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 from sqlalchemy import make_url
 
+from bench import node as programs
 from bench.machine import PROJECT, TIED, BenchError, cpu, end, free_port, resident
 from db.embedded import EmbeddedPostgres
 
@@ -34,16 +35,16 @@ class Postgres:
     def cpu(self) -> float:
         return cpu(self.pid)
 
-    def database(self, name: str) -> str:
-        """The URL of a new database."""
+    def database(self, name: str, template: str = "template1") -> str:
+        """The URL of a new database, a copy of another where one is named."""
         name = f"bench_{name}"
-        asyncio.run(self._create(name))
+        asyncio.run(self._create(name, template))
         return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
-    async def _create(self, name: str) -> None:
+    async def _create(self, name: str, template: str) -> None:
         connection = await asyncpg.connect(self.url)
         try:
-            await connection.execute(f"CREATE DATABASE {name}")
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         finally:
             await connection.close()
 
@@ -77,8 +78,8 @@ def postgres() -> Iterator[Postgres]:
 
 @contextmanager
 def parley(database: Postgres, name: str = "parley", *, workers: int = 1, **settings: str) -> Iterator[Peer]:
-    """Parley as it is served, with more settings."""
-    command = ["server.py", "serve", "--workers", str(workers)]
+    """Parley as it is served, with more settings; in a new database unless they name one."""
+    command = [sys.executable, "server.py", "serve", "--workers", str(workers)]
     with _parley(database, name, command, **settings) as peer:
         yield peer
 
@@ -86,22 +87,43 @@ def parley(database: Postgres, name: str = "parley", *, workers: int = 1, **sett
 @contextmanager
 def silent(database: Postgres, name: str = "silent") -> Iterator[Peer]:
     """Parley that tells nobody of what was sent."""
-    with _parley(database, name, ["-m", "bench.servers.silent"]) as peer:
+    with _parley(database, name, [sys.executable, "-m", "bench.servers.silent"]) as peer:
         yield peer
 
 
 @contextmanager
-def tutorial(database: Postgres) -> Iterator[Peer]:
-    port = free_port()
-    environment = {"BENCH_DATABASE_URL": database.database("tutorial")}
-    with _running(database, "tutorial", port, ["-m", "bench.servers.tutorial", str(port)], environment) as peer:
+def tutorial(database: Postgres, url: str) -> Iterator[Peer]:
+    """Strawberry, SQLAlchemy and broadcaster as their documentation shows them, on the plain tables at `url`."""
+    with _plain(database, url, "tutorial", [sys.executable, "-m", "bench.servers.tutorial"]) as peer:
+        yield peer
+
+
+@contextmanager
+def node(database: Postgres, url: str) -> Iterator[Peer]:
+    """Node as an engineer writes it by hand, on the plain tables at `url`."""
+    with _plain(database, url, "node", [programs.node(), str(programs.SERVER / "server.js")]) as peer:
+        yield peer
+
+
+@contextmanager
+def floor(database: Postgres, url: str) -> Iterator[Peer]:
+    """The least there is, on the plain tables at `url`."""
+    with _plain(database, url, "floor", [sys.executable, "-m", "bench.servers.floor"]) as peer:
         yield peer
 
 
 @contextmanager
 def bare(database: Postgres) -> Iterator[Peer]:
     port = free_port()
-    with _running(database, "bare", port, ["-m", "bench.servers.bare", str(port)], {}) as peer:
+    with _running(database, "bare", port, [sys.executable, "-m", "bench.servers.bare", str(port)], {}) as peer:
+        yield peer
+
+
+@contextmanager
+def _plain(database: Postgres, url: str, name: str, command: list[str]) -> Iterator[Peer]:
+    port = free_port()
+    environment = {"BENCH_DATABASE_URL": url, "BENCH_TOKEN_SECRET": SECRET, "NODE_ENV": "production"}
+    with _running(database, name, port, [*command, str(port)], environment) as peer:
         yield peer
 
 
@@ -110,12 +132,13 @@ def _parley(database: Postgres, name: str, command: list[str], **settings: str) 
     port = free_port()
     given = {
         "data_dir": str(database.folder / name),
-        "database_url": database.database(name),
         "log_level": "warning",
         "port": str(port),
         "token_secret": SECRET,
         **settings,
     }
+    if "database_url" not in given:
+        given["database_url"] = database.database(name)
     environment = {f"PARLEY_{key.upper()}": value for key, value in given.items()}
     with _running(database, name, port, command, environment) as peer:
         yield peer
@@ -127,7 +150,7 @@ def _running(database: Postgres, name: str, port: int, command: list[str], more:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PARLEY_")}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*TIED, sys.executable, *command],
+            [*TIED, *command],
             cwd=PROJECT,
             env=kept | more,
             stdin=subprocess.DEVNULL,

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench import world
 from bench.load import Load, LoadClient, Sending
 from bench.peers import Peer, Postgres
+
+COLUMNS = ("page", "inbox", "send", "fan-out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,8 +15,11 @@ class Extent:
     """How much is measured."""
 
     rounds: int = 5
-    seconds: float = 3.0
-    """Of sending in one window."""
+    seconds: float = 4.0
+    """Of load in one window."""
+    peers: Sequence[str] = world.NAMES
+    columns: Sequence[str] = COLUMNS
+    """Those of the table that are measured."""
 
 
 @dataclass(frozen=True, slots=True)

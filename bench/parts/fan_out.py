@@ -6,7 +6,9 @@ from contextlib import ExitStack
 
 from bench import conversations, peers, tables
 from bench.conversations import BODY, FOLLOW
+from bench.dataset import Dataset, load_plain
 from bench.load import LoadClient, Sending, Subscription, Target
+from bench.operations import PLAIN, SEND
 from bench.peers import Postgres
 from bench.rounds import Contender, Extent, take_turns
 from bench.servers.bare import SEQ
@@ -14,10 +16,6 @@ from bench.wire import STAMP
 
 SUBSCRIBERS = 500
 IN_FLIGHT = 8
-
-_SEND = """mutation Send($conversation: ID!, $sender: ID!, $body: String!) {
-  sendMessage(conversationId: $conversation, senderId: $sender, body: $body) { id seq }
-}"""
 
 
 def run(postgres: Postgres, extent: Extent) -> None:
@@ -55,11 +53,16 @@ def _bare(stack: ExitStack, postgres: Postgres, extent: Extent, sample: str) -> 
 
 
 def _tutorial(stack: ExitStack, postgres: Postgres, extent: Extent) -> Contender:
-    peer = stack.enter_context(peers.tutorial(postgres))
+    two = Dataset(users=2, conversations=1, messages=2, most_members=2)
+    url = postgres.database("tutorial")
+    load_plain(url, two)
+    peer = stack.enter_context(peers.tutorial(postgres, url))
     client = stack.enter_context(LoadClient(peer.port))
-    asked = {"query": _SEND, "variables": {"conversation": "1", "sender": "1", "body": BODY}}
-    target = Target("tutorial", conversations.post("/graphql", json.dumps(asked)))
+    id_ = str(two.conversation(0))
+    content = {"to": {"conversationId": id_}, "body": BODY, "clientMessageId": STAMP}
+    asked = {"query": SEND.document, "variables": {"input": content}}
+    target = Target("tutorial", conversations.post("/graphql", json.dumps(asked), PLAIN.token(two, 0)))
     sending = Sending([target], '"seq":', in_flight=IN_FLIGHT, seconds=extent.seconds)
-    follow = Subscription("tutorial", "", {"query": FOLLOW, "variables": {"id": "1"}})
+    follow = Subscription("tutorial", "", {"query": FOLLOW, "variables": {"id": id_}})
     client.subscribe([follow] * SUBSCRIBERS, sending)
     return Contender(peer, client, sending)

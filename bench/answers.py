@@ -1,0 +1,62 @@
+"""The servers' answers, held against each other before anything is measured."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+
+from bench.dataset import Dataset
+from bench.machine import BenchError
+from bench.operations import INBOX, PAGE, SEND, Ask, Operation, asks, canonical
+from bench.world import Server
+
+_SAMPLE = 12
+_SEED = 11
+_SHOWN = 2000  # characters of an answer
+
+
+def compare(servers: Sequence[Server], dataset: Dataset) -> None:
+    """Raise BenchError unless all answer alike, and a repeated send is the same message."""
+    sample = asks(dataset, _SAMPLE, _SEED)
+    with httpx.Client(timeout=60, trust_env=False, verify=False) as http:  # noqa: S501  (plain HTTP on this machine)
+        asker = _Asker(http, dataset)
+        for operation in (PAGE, INBOX):
+            for ask in sample:
+                _check_equal(servers, operation, ask, [asker.ask(server, operation, ask) for server in servers])
+        for number, ask in enumerate(sample):
+            answers = [asker.send_twice(server, ask, f"compared-{number}") for server in servers]
+            _check_equal(servers, SEND, ask, answers)
+
+
+class _Asker:
+    def __init__(self, http: httpx.Client, dataset: Dataset) -> None:
+        self._http = http
+        self._dataset = dataset
+
+    def ask(self, server: Server, operation: Operation, ask: Ask, key: str = "") -> Any:  # noqa: ANN401  (JSON)
+        head, _, body = server.dialect.request(self._dataset, operation, ask, key).partition("\r\n\r\n")
+        first, *lines = head.split("\r\n")
+        heads = dict(line.split(": ", 1) for line in lines)
+        url = f"http://127.0.0.1:{server.peer.port}{first.split()[1]}"
+        answer = self._http.post(url, content=body, headers=heads).json()
+        if answer.get("errors"):
+            raise BenchError(f"{server.name}: {operation.name}: {answer['errors']}")
+        return canonical(answer["data"], server.dialect)
+
+    def send_twice(self, server: Server, ask: Ask, key: str) -> Any:  # noqa: ANN401
+        """What was sent, without its time."""
+        first = self.ask(server, SEND, ask, key)["sendMessage"]
+        again = self.ask(server, SEND, ask, key)["sendMessage"]
+        if first["deduplicated"] or again != first | {"deduplicated": True}:
+            raise BenchError(f"{server.name}: a repeated send is another message: {first}, then {again}")
+        del first["message"]["createdAt"]
+        return first
+
+
+def _check_equal(servers: Sequence[Server], operation: Operation, ask: Ask, answers: Sequence[Any]) -> None:
+    for server, answer in zip(servers, answers, strict=True):
+        if answer != answers[0]:
+            raise BenchError(
+                f"{operation.name} of {ask}: {server.name} answers\n{str(answer)[:_SHOWN]}\n"
+                f"and {servers[0].name}\n{str(answers[0])[:_SHOWN]}"
+            )
