@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from bench import peers, world
 from bench.machine import BenchError
 from bench.parts import PARTS
-from bench.rounds import COLUMNS, Extent
+from bench.parts.table import COLUMNS
+from bench.rounds import Extent
 
-_DEFAULT = ["table"]
+_DEFAULT = ["table", "process"]
 _QUICK = Extent(rounds=1, seconds=1.0)
 
 
@@ -25,6 +26,7 @@ def main() -> None:
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; {', '.join(_DEFAULT)} by default"
     )
     parser.add_argument("--only", help=f"columns of the table, comma-separated: {','.join(COLUMNS)}")
+    parser.add_argument("--messages", type=int, help=f"in the data set (default {Extent().messages:,})")
     parser.add_argument("--peers", help=f"rows of the table, comma-separated: {','.join(world.NAMES)}")
     parser.add_argument("--rounds", type=int, help=f"turns of each server (default {Extent().rounds})")
     parser.add_argument("--seconds", type=float, help=f"of sending in each turn (default {Extent().seconds:.0f})")
@@ -45,6 +47,7 @@ def main() -> None:
                 given.seconds or base.seconds,
                 _chosen(parser, given.peers, world.NAMES),
                 _chosen(parser, given.only, COLUMNS),
+                given.messages or base.messages,
             ),
         )
     except KeyboardInterrupt:

@@ -81,6 +81,7 @@ class Client:
             for ready, _ in self._poll.poll(maxevents=1):
                 if ready != standard_input:
                     self._subscribers[ready].receive()
+                    self._subscribers[ready].take()
                     continue
                 line = sys.stdin.readline()
                 if not line:
@@ -114,6 +115,8 @@ class Client:
             for poster in posters.values():
                 self._poll.unregister(poster.fileno())
                 poster.close()
+        for subscriber in self._subscribers.values():
+            subscriber.take()
         return {"sends": len(self._sent.groups), "deliveries": deliveries, "seconds": seconds, "client_cpu": used}
 
     def verify(self, asked: Json) -> Json:
@@ -145,7 +148,7 @@ class Client:
         while (sending := not pace.is_over(len(self._sent.groups))) or due > 0 or len(free) < len(posters):
             wait = pace.wait(len(self._sent.groups), due) if sending and free else None
             if wait == 0:
-                due += self._post(free.pop(), *next(requests))
+                due += self._post(free.pop(0), *next(requests))  # in turn: a server closes what idles
             arrived = self._poll.poll(0 if wait == 0 else min(wait or 0.1, 0.1))
             for ready, _ in arrived:
                 subscriber = self._subscribers.get(ready)
@@ -159,6 +162,7 @@ class Client:
                     raise ProtocolError("a command came while another was under way")
             if arrived:
                 moved = time.monotonic()
+                time.sleep(job["pause"])
             elif wait is None and time.monotonic() - moved > job.get("patience", _PATIENCE):
                 break  # what is missing is found by `verify`
         return delivered
@@ -176,7 +180,7 @@ class Client:
         if answer is None:
             return []
         self._sent.answered[poster.number] = time.monotonic_ns()
-        if not answer.startswith(b"HTTP/1.1 200") or proof.encode() not in answer:
+        if not answer.startswith(b"HTTP/1.1 200") or proof.encode() not in answer.replace(b" ", b""):
             self._sent.refused.append(f"refused: {answer.decode(errors='replace')[-300:]}")
         return [poster]
 

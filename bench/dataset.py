@@ -49,6 +49,7 @@ class Dataset:
     users: int = 200
     conversations: int = 500
     messages: int = 200_000
+    least_members: int = 2
     most_members: int = 20
     seed: int = 1
 
@@ -63,7 +64,8 @@ class Dataset:
         """The users in each conversation, the owner first."""
         chance = random.Random(self.seed)
         return [
-            chance.sample(range(self.users), chance.randint(2, self.most_members)) for _ in range(self.conversations)
+            chance.sample(range(self.users), chance.randint(self.least_members, self.most_members))
+            for _ in range(self.conversations)
         ]
 
     @cached_property

@@ -38,11 +38,13 @@ class Sending:
 
     targets: Sequence[Target]
     proof: str
-    """Stands in every answer that is good."""
+    """Stands in every answer that is good, written without spaces."""
     seconds: float = 3.0
     in_flight: int = _CONNECTIONS
     connections: int = _CONNECTIONS
     rate: float | None = None
+    pause: float = 0.0
+    """Seconds between two looks at the sockets: one that has several messages by then is read once."""
 
     def job(self) -> dict[str, object]:
         return asdict(self)

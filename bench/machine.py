@@ -1,6 +1,7 @@
 """What the machine says: the CPU time and memory of processes, and free ports."""
 
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -42,6 +43,12 @@ def cpu(root: int) -> float:
     """CPU seconds of a process and all below it, those that have ended included."""
     # utime, stime, cutime and cstime: a child that ends leaves this sum as it was.
     return sum(sum(map(int, fields[_USER : _CHILDREN_SYSTEM + 1])) for fields in _family(root)) / _TICKS
+
+
+def children_cpu() -> float:
+    """CPU seconds of the processes that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def resident(root: int) -> int:

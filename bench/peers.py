@@ -36,7 +36,7 @@ class Postgres:
         return cpu(self.pid)
 
     def database(self, name: str, template: str = "template1") -> str:
-        """The URL of a new database, a copy of another where one is named."""
+        """The URL of a new database, a copy of another where one is named; an older one of this name is gone."""
         name = f"bench_{name}"
         asyncio.run(self._create(name, template))
         return make_url(self.url).set(database=name).render_as_string(hide_password=False)
@@ -44,6 +44,7 @@ class Postgres:
     async def _create(self, name: str, template: str) -> None:
         connection = await asyncpg.connect(self.url)
         try:
+            await connection.execute(f"DROP DATABASE IF EXISTS {name}")
             await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         finally:
             await connection.close()

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench import world
 from bench.load import Load, LoadClient, Sending
 from bench.peers import Peer, Postgres
-
-COLUMNS = ("page", "inbox", "send", "fan-out")
+from bench.turns import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +15,18 @@ class Extent:
     rounds: int = 5
     seconds: float = 4.0
     """Of load in one window."""
-    peers: Sequence[str] = world.NAMES
-    columns: Sequence[str] = COLUMNS
-    """Those of the table that are measured."""
+    peers: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    """Of the table: its rows and its columns."""
+    messages: int = 200_000
+    """In the data set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
     """A peer with the load on it."""
 
+    name: str
     peer: Peer
     client: LoadClient
     sending: Sending
@@ -66,6 +67,16 @@ class Window:
     @property
     def us_per_send(self) -> float:
         return self.server_us_per_send + self.postgres_us_per_send
+
+    @property
+    def turn(self) -> Turn:
+        """What it was for the deliveries."""
+        return Turn(
+            self.deliveries_per_second,
+            self.server_cpu / self.load.deliveries,
+            self.postgres_cpu / self.load.deliveries,
+            self.client_share,
+        )
 
     @property
     def client_share(self) -> float:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from bench.load import Delays
 from bench.rounds import Window
 
-_NEAR_LIMIT = 0.9
+NEAR_LIMIT = 0.9
+"""Of a core: a load that used more could not go faster."""
 
 
 def median(values: Iterable[float]) -> float:
@@ -38,7 +39,7 @@ def windows(contenders: Sequence[tuple[str, Sequence[Window]]]) -> None:
     heads = ["", "deliveries/s", "sends/s", "server µs/delivery", "postgres µs/delivery", "client CPU"]
     table(heads, (_delivered(name, own) for name, own in contenders))
     for name, own in contenders:
-        if median(each.client_share for each in own) > _NEAR_LIMIT:
+        if median(each.client_share for each in own) > NEAR_LIMIT:
             print(
                 f"  {name}: the load client was near its own limit, so the rates are too low; CPU of the server holds"
             )

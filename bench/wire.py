@@ -1,4 +1,6 @@
-"""Sockets of the load client, written out: what counts is that reading a message costs the client less than writing it cost the server."""
+"""Sockets of the load client, written out: what counts is that reading a message costs the client less than writing it cost
+the server. So while something is measured, messages are only counted; they are read afterwards.
+"""
 
 import json
 import re
@@ -13,7 +15,9 @@ _SEQ = re.compile(rb'"seq":\s*(\d+)')
 _CHUNK = 16_384  # bytes read at a time: some thirty messages
 _PATIENCE = 20.0  # seconds for an answer while a socket is being opened
 _TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
-_MESSAGE = b"\x81\x7e"  # a whole text of 126 bytes or more; what else is that long is found when messages are verified
+# The head of a whole text of 126 bytes or more. No text here holds these bytes: they are no ASCII. What else is that long
+# is found when messages are verified.
+_MESSAGE = b"\x81\x7e"
 _LENGTH_16, _LENGTH_64 = 126, 127  # RFC 6455, 5.2
 
 
@@ -49,6 +53,8 @@ class Subscriber:
         self.seq: int | None = None
         """Of the last message that was checked."""
         self.received: list[tuple[int, bytes]] = []
+        self._chunks: list[tuple[int, bytes]] = []
+        self._is_cut = False
         self._rest = b""
         self._socket = socket.create_connection(("127.0.0.1", port), _PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -64,18 +70,29 @@ class Subscriber:
         return self._socket.fileno()
 
     def receive(self) -> int:
-        """Read what there is; returns how many messages it was."""
+        """Read what there is; returns how many messages began in it. What they are is left for `take`."""
         chunk = self._socket.recv(_CHUNK)
-        now = time.monotonic_ns()
-        if chunk[:2] == _MESSAGE and len(chunk) == 4 + (chunk[2] << 8 | chunk[3]) and not self._rest:
-            self.received.append((now, chunk[4:]))  # the usual case, by the shortest way: one whole message
-            return 1
         if not chunk:
             raise ProtocolError(f"a socket of {self.group} was closed without a word")
-        return self._take_apart(now, self._rest + chunk)
+        self._chunks.append((time.monotonic_ns(), chunk))
+        if self._is_cut or chunk[-1] == _MESSAGE[0]:
+            return self._count_at_cut(chunk)
+        return chunk.count(_MESSAGE)
 
-    def _take_apart(self, now: int, data: bytes) -> int:
-        start = messages = 0
+    def take(self) -> None:
+        """Take apart what was received, and answer pings in it."""
+        for moment, chunk in self._chunks:
+            self._take_apart(moment, self._rest + chunk)
+        self._chunks.clear()
+
+    def _count_at_cut(self, chunk: bytes) -> int:
+        """The same where the first byte of a head ended the last chunk, or ends this one."""
+        count = chunk.count(_MESSAGE) + (self._is_cut and chunk[0] == _MESSAGE[1])
+        self._is_cut = chunk[-1] == _MESSAGE[0]
+        return count
+
+    def _take_apart(self, moment: int, data: bytes) -> None:
+        start = 0
         while (available := len(data) - start) >= 2:  # noqa: PLR2004  (the shortest frame's head)
             head, size = 2, data[start + 1]
             if size == _LENGTH_16:
@@ -86,13 +103,11 @@ class Subscriber:
                 break
             payload = data[start + head : start + head + size]
             if data[start : start + 2] == _MESSAGE:
-                self.received.append((now, payload))
-                messages += 1
+                self.received.append((moment, payload))
             else:
                 self._handle_other(data[start], payload)
             start += head + size
         self._rest = data[start:]
-        return messages
 
     def close(self) -> None:
         self._socket.close()

@@ -1,6 +1,5 @@
 """HTTP load by wrk: prepared requests in turn, over connections that are kept, as fast as they are answered."""
 
-import resource
 import shutil
 import subprocess
 import tempfile
@@ -8,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.machine import PROJECT, TIED, BenchError
+from bench.machine import PROJECT, TIED, BenchError, children_cpu
 
 CONNECTIONS = 16
 
@@ -53,9 +52,9 @@ class Wrk:
             ]
             command += ["--script", str(_SCRIPT), self._address, "--"]
             command += [str(self._file), _BETWEEN, self._stamp, prefix, outcome.name, *proofs]
-            before = _children()
+            before = children_cpu()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=seconds + _MOST)
-            used = _children() - before
+            used = children_cpu() - before
             microseconds, count, bad, failed, p50, p99, *sample = outcome.read().split("\n")
         if int(bad) or float(failed):
             raise BenchError(f"{bad} of {count} answers are wrong, {failed} failed; the last: {''.join(sample)}")
@@ -64,9 +63,3 @@ class Wrk:
 
 def is_there() -> bool:
     return shutil.which("wrk") is not None
-
-
-def _children() -> float:
-    """CPU seconds of the processes that this one has waited for."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from bench.parts import broker, fan_out, idle, latency, notification, spread, table
+from bench.parts import broker, fan_out, idle, latency, notification, process, spread, table
 from bench.peers import Postgres
 from bench.rounds import Extent
 
 PARTS: dict[str, Callable[[Postgres, Extent], None]] = {
     "table": table.run,
+    "process": process.run,
     "fan-out": fan_out.run,
     "spread": spread.run,
     "idle": idle.run,

@@ -64,7 +64,7 @@ def _contender(stack: ExitStack, peer: Peer, extent: Extent) -> Contender:
     client = stack.enter_context(LoadClient(peer.port))
     sending = conversations.sending(pairs, in_flight=CONNECTIONS, connections=CONNECTIONS, seconds=extent.seconds)
     client.subscribe([each for pair in pairs for each in pair.subscriptions()], sending)
-    return Contender(peer, client, sending)
+    return Contender(peer.name, peer, client, sending)
 
 
 @contextmanager

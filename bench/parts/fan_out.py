@@ -1,68 +1,69 @@
-"""One conversation with 500 subscribers: what a delivery costs, beside the floor and beside a tutorial's server."""
+"""One conversation with 500 subscribers: what a delivery costs, beside the floor, Node by hand and a tutorial."""
 
 import json
 import re
 from contextlib import ExitStack
 
-from bench import conversations, peers, tables
-from bench.conversations import BODY, FOLLOW
-from bench.dataset import Dataset, load_plain
+from bench import conversations, peers, tables, world
+from bench.conversations import BODY, FOLLOW, PROOF
+from bench.dataset import Dataset
 from bench.load import LoadClient, Sending, Subscription, Target
-from bench.operations import PLAIN, SEND
+from bench.operations import SEND
 from bench.peers import Postgres
-from bench.rounds import Contender, Extent, take_turns
+from bench.rounds import Contender, Extent, Window, take_turns
 from bench.servers.bare import SEQ
 from bench.wire import STAMP
+from bench.world import Server
 
 SUBSCRIBERS = 500
 IN_FLIGHT = 8
 
+_PAUSE = 0.005  # seconds; a message to 500 takes a server as long
+
 
 def run(postgres: Postgres, extent: Extent) -> None:
     """Measure and print."""
+    tables.windows(list(measure(postgres, extent).items()))
+
+
+def measure(postgres: Postgres, extent: Extent, subscribers: int = SUBSCRIBERS) -> dict[str, list[Window]]:
+    """The windows of each peer, one a round."""
+    dataset = Dataset(
+        users=subscribers + 1, conversations=1, messages=1, least_members=subscribers + 1, most_members=subscribers + 1
+    )
     with ExitStack() as stack:
-        parley = _parley(stack, postgres, extent)
-        bare = _bare(stack, postgres, extent, parley.client.sample())
-        tutorial = _tutorial(stack, postgres, extent)
-        contenders = [bare, tutorial, parley]
+        others = [name for name in extent.peers if name != "floor"]
+        servers = stack.enter_context(world.servers(postgres, dataset, others))
+        contenders = [_contender(stack, server, dataset, extent) for server in servers]
+        if "floor" in extent.peers:
+            contenders.insert(0, _floor(stack, postgres, extent, contenders[-1].client.sample(), subscribers))
         windows = take_turns(contenders, postgres, extent.rounds)
-    tables.windows([(each.peer.name, own) for each, own in zip(contenders, windows, strict=True)])
-    costs = [[window.server_us_per_delivery for window in own] for own in windows]
-    tables.goal("server CPU, parley / bare", tables.ratio(costs[2], costs[0]), "at most 2.5")
-    tables.goal("server CPU, tutorial / parley", tables.ratio(costs[1], costs[2]), "at least 5")
+    return {each.name: own for each, own in zip(contenders, windows, strict=True)}
 
 
-def _parley(stack: ExitStack, postgres: Postgres, extent: Extent) -> Contender:
-    peer = stack.enter_context(peers.parley(postgres))
-    (conversation,) = conversations.groups(peer.port, [conversations.people(peer.port, SUBSCRIBERS)])
-    client = stack.enter_context(LoadClient(peer.port))
-    sending = conversations.sending([conversation], in_flight=IN_FLIGHT, seconds=extent.seconds)
-    client.subscribe(conversation.subscriptions(), sending)
-    return Contender(peer, client, sending)
+def _contender(stack: ExitStack, server: Server, dataset: Dataset, extent: Extent) -> Contender:
+    """Everybody but the sender follows, each with a token of their own."""
+    dialect = server.dialect
+    id_ = dialect.conversation_id(dataset.conversation(0))
+    sender, *members = dataset.members[0]
+    content = {"to": {"conversationId": id_}, "body": BODY, "clientMessageId": STAMP}
+    asked = {"query": SEND.document, "variables": {"input": content}}
+    target = Target(id_, conversations.post("/graphql", json.dumps(asked), dialect.token(dataset, sender)))
+    operation: dict[str, object] = {"query": FOLLOW, "variables": {"id": id_}}
+    client = stack.enter_context(LoadClient(server.peer.port))
+    sending = Sending([target], PROOF, in_flight=IN_FLIGHT, connections=IN_FLIGHT, seconds=extent.seconds, pause=_PAUSE)
+    client.subscribe([Subscription(id_, dialect.token(dataset, each), operation) for each in members], sending)
+    return Contender(server.name, server.peer, client, sending)
 
 
-def _bare(stack: ExitStack, postgres: Postgres, extent: Extent, sample: str) -> Contender:
-    """Broadcasts what Parley sent, a new number and stamp in it."""
+def _floor(stack: ExitStack, postgres: Postgres, extent: Extent, sample: str, subscribers: int) -> Contender:
+    """Broadcasts what another sent, a new number and stamp in it."""
     text = re.sub(r"\d{8} \d{20}", STAMP, re.sub(r'("seq":\s*)\d+', rf"\g<1>{SEQ}", sample))
     peer = stack.enter_context(peers.bare(postgres))
     client = stack.enter_context(LoadClient(peer.port, "/follow"))
-    target = Target("bare", conversations.post("/broadcast", text))
-    sending = Sending([target], '"sent":true', in_flight=IN_FLIGHT, seconds=extent.seconds)
-    client.subscribe([Subscription("bare", "", {})] * SUBSCRIBERS, sending)
-    return Contender(peer, client, sending)
-
-
-def _tutorial(stack: ExitStack, postgres: Postgres, extent: Extent) -> Contender:
-    two = Dataset(users=2, conversations=1, messages=2, most_members=2)
-    url = postgres.database("tutorial")
-    load_plain(url, two)
-    peer = stack.enter_context(peers.tutorial(postgres, url))
-    client = stack.enter_context(LoadClient(peer.port))
-    id_ = str(two.conversation(0))
-    content = {"to": {"conversationId": id_}, "body": BODY, "clientMessageId": STAMP}
-    asked = {"query": SEND.document, "variables": {"input": content}}
-    target = Target("tutorial", conversations.post("/graphql", json.dumps(asked), PLAIN.token(two, 0)))
-    sending = Sending([target], '"seq":', in_flight=IN_FLIGHT, seconds=extent.seconds)
-    follow = Subscription("tutorial", "", {"query": FOLLOW, "variables": {"id": id_}})
-    client.subscribe([follow] * SUBSCRIBERS, sending)
-    return Contender(peer, client, sending)
+    target = Target("floor", conversations.post("/broadcast", text))
+    sending = Sending(
+        [target], '"sent":true', in_flight=IN_FLIGHT, connections=IN_FLIGHT, seconds=extent.seconds, pause=_PAUSE
+    )
+    client.subscribe([Subscription("floor", "", {})] * subscribers, sending)
+    return Contender("floor", peer, client, sending)

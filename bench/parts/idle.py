@@ -21,7 +21,7 @@ def run(postgres: Postgres, extent: Extent) -> None:
             idle, busy = _conversations(peer)
             client = stack.enter_context(LoadClient(peer.port))
             sending = conversations.sending(busy, in_flight=SENDERS, connections=SENDERS, seconds=extent.seconds)
-            contenders.append(Contender(peer, client, sending))
+            contenders.append(Contender(peer.name, peer, client, sending))
         # Of the second, which is the last in the loop.
         before = peer.resident()
         client.subscribe([each.subscriptions(1)[0] for each in idle], conversations.sending(idle))

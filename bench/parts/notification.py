@@ -27,4 +27,4 @@ def _contender(stack: ExitStack, peer: Peer, extent: Extent) -> Contender:
     people = conversations.people(peer.port, 2 * SENDERS)
     pairs = conversations.groups(peer.port, list(zip(people[::2], people[1::2], strict=True)))
     sending = conversations.sending(pairs, in_flight=SENDERS, connections=SENDERS, seconds=extent.seconds)
-    return Contender(peer, stack.enter_context(LoadClient(peer.port)), sending)
+    return Contender(peer.name, peer, stack.enter_context(LoadClient(peer.port)), sending)

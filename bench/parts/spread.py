@@ -18,5 +18,5 @@ def run(postgres: Postgres, extent: Extent) -> None:
         targets = [pair.target(sender) for sender in (0, 1) for pair in pairs]
         sending = Sending(targets, PROOF, in_flight=IN_FLIGHT, connections=IN_FLIGHT, seconds=extent.seconds)
         client.subscribe([each for pair in pairs for each in pair.subscriptions()], sending)
-        (windows,) = take_turns([Contender(peer, client, sending)], postgres, extent.rounds)
+        (windows,) = take_turns([Contender(peer.name, peer, client, sending)], postgres, extent.rounds)
     tables.windows([(peer.name, windows)])

@@ -34,7 +34,8 @@ _url = os.environ["BENCH_DATABASE_URL"]
 _engine = create_async_engine(_url.replace("postgresql://", "postgresql+asyncpg://", 1))
 _session = async_sessionmaker(_engine, expire_on_commit=False)
 _broadcast = Broadcast(_url)
-_publishing = asyncio.Lock()  # broadcaster's one connection fails when two publish at the same time
+# broadcaster's one connection fails when two publish at the same time; held from the commit on, what is told is in order.
+_publishing = asyncio.Lock()
 
 
 class Base(DeclarativeBase):
@@ -350,9 +351,9 @@ class Mutation:
                 created_at=conversation.last_activity_at,
             )
             session.add(row)
-            await session.commit()
-        async with _publishing:
-            await _broadcast.publish(f"conversation_{key}", _text(row, sender))
+            async with _publishing:
+                await session.commit()
+                await _broadcast.publish(f"conversation_{key}", _text(row, sender))
         return SendMessagePayload(message=Message.of(row, sender))
 
 

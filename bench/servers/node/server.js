@@ -121,13 +121,33 @@ async function sendMessage(_root, { input }, { viewer }) {
   const { to, body, clientMessageId } = input
   if (!body.trim() || body.length > MAXIMUM_BODY) return refused('ValidationError', 'The body is blank or too long.')
   if (!clientMessageId || clientMessageId.length > 128) return refused('ValidationError', 'The key is empty or too long.')
-  const row = await append([to.conversationId, viewer.id, clientMessageId, body])
+  const { row, sent } = await inOrder(to.conversationId, async () => {
+    const row = await append([to.conversationId, viewer.id, clientMessageId, body])
+    const sent = row && message(to.conversationId, { ...row, senderId: viewer.id, senderName: viewer.name })
+    // The statement has committed by itself.
+    if (row?.isNew) followers.tell(to.conversationId, { __typename: 'MessageSent', cursor: String(row.seq), message: sent })
+    return { row, sent }
+  })
   if (row === undefined) return refused('NotFoundError', 'There is no such conversation.')
   if (row.body !== body) return refused('IdempotencyConflictError', 'The key was used for another message.')
-  const sent = message(to.conversationId, { ...row, senderId: viewer.id, senderName: viewer.name })
-  // The statement has committed by itself.
-  if (row.isNew) followers.tell(to.conversationId, { __typename: 'MessageSent', cursor: String(row.seq), message: sent })
   return { message: sent, deduplicated: !row.isNew, errors: [] }
+}
+
+// Sends to one conversation wait for each other here rather than for its row lock, which would hold a connection each; and
+// what they tell is in the order of seq.
+const tails = new Map() // conversation → the end of its last send
+
+async function inOrder(conversation, task) {
+  const before = tails.get(conversation)
+  const { promise, resolve } = Promise.withResolvers()
+  tails.set(conversation, promise)
+  try {
+    await before
+    return await task()
+  } finally {
+    if (tails.get(conversation) === promise) tails.delete(conversation)
+    resolve()
+  }
 }
 
 async function append(values) {
