@@ -8,10 +8,11 @@ BIN := .venv/bin
 TIED := $(shell command -v setpriv >/dev/null && setpriv --help | grep -q pdeathsig && echo setpriv --pdeathsig TERM)
 # A file's tests run in one process, which has a PostgreSQL of its own.
 SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
+INSTALL := $(shell command -v uv >/dev/null && echo uv pip install --python $(BIN)/python || echo $(BIN)/python -m pip install --disable-pip-version-check)
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test soak check format lock browser-test bench setup setup-dev
+.PHONY: help serve test soak check format lock browser-test bench bench-curves setup setup-dev
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +40,11 @@ browser-test: setup-dev ## the GraphiQL page in a real Chromium, and graphql-ws 
 bench: setup ## measure Parley beside others; ARGS="--only page --peers parley,node", ARGS="fan-out --rounds 3"
 	@exec $(TIED) $(BIN)/python -m bench $(ARGS)
 
+bench-curves: setup ## measure how the figures move as there is more, and draw it into docs/; ARGS="history --rounds 1"
+	@$(BIN)/python -c 'import matplotlib' 2>/dev/null || $(INSTALL) --quiet --require-hashes --only-binary :all: -r requirements-bench.txt
+	@exec $(TIED) $(BIN)/python -m bench.curves $(ARGS)
+	@$(BIN)/python -m bench.draw
+
 format: setup-dev ## put the code into shape
 	@$(BIN)/ruff check --quiet --fix
 	@$(BIN)/ruff format
@@ -46,6 +52,7 @@ format: setup-dev ## put the code into shape
 lock: ## pin the dependencies of pyproject.toml anew, with hashes; UPGRADE=1 takes the newest versions
 	$(LOCK) pyproject.toml -o requirements.txt
 	$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) --group bench -c requirements-dev.txt -o requirements-bench.txt
 
 setup:
 	@$(PYTHON) bootstrap.py

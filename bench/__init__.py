@@ -1,1 +1,1 @@
-"""What the live side costs, measured against others on this machine: `make bench`. See README.md."""
+"""What Parley costs, measured against others on this machine: `make bench`. See README.md."""

@@ -1,13 +1,12 @@
 """The command line: `python -m bench fan-out --rounds 3`."""
 
 import argparse
-import resource
-import signal
 import sys
 import time
 from collections.abc import Sequence
 
 from bench import peers, world
+from bench.command import begin
 from bench.machine import BenchError
 from bench.parts import PARTS
 from bench.parts.table import COLUMNS
@@ -19,8 +18,7 @@ _QUICK = Extent(rounds=1, seconds=1.0)
 
 def main() -> None:
     """Run the parts that are named, or all."""
-    if sys.platform != "linux":
-        sys.exit("bench: it reads /proc and waits with epoll, so it runs on Linux only")
+    begin()
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Parley; bench/README.md")
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; {', '.join(_DEFAULT)} by default"
@@ -37,8 +35,6 @@ def main() -> None:
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     base = _QUICK if given.quick else Extent()
-    # However it is ended, what it has started ends and its folder goes.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         _run(
             given.parts or _DEFAULT,
@@ -65,8 +61,6 @@ def _chosen(parser: argparse.ArgumentParser, given: str | None, known: Sequence[
 
 
 def _run(names: list[str], extent: Extent) -> None:
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # handed on to the servers
     for name in names:
         part, begun = PARTS[name], time.monotonic()
         module = sys.modules[part.__module__]

@@ -1,4 +1,4 @@
-"""2,000 subscriptions in which nothing happens: the memory they take, and whether others' sends become slower."""
+"""2,000 subscriptions in which nothing happens: whether others' sends become slower."""
 
 from contextlib import ExitStack
 
@@ -23,13 +23,8 @@ def run(postgres: Postgres, extent: Extent) -> None:
             sending = conversations.sending(busy, in_flight=SENDERS, connections=SENDERS, seconds=extent.seconds)
             contenders.append(Contender(peer.name, peer, client, sending))
         # Of the second, which is the last in the loop.
-        before = peer.resident()
         client.subscribe([each.subscriptions(1)[0] for each in idle], conversations.sending(idle))
-        after = peer.resident()
         windows = take_turns(contenders, postgres, extent.rounds)
-    kilobytes = (after - before) / IDLE / 1024
-    print(f"  memory of the server: {before / 2**20:.0f} MB, with {IDLE} idle subscriptions {after / 2**20:.0f} MB")
-    print(f"  an idle subscription with its socket: {kilobytes:.1f} KB\n")
     tables.sends([("without idle", windows[0]), (f"with {IDLE} idle", windows[1])])
     rates = [[window.sends_per_second for window in own] for own in windows]
     tables.goal("sends/s, with / without", tables.ratio(rates[1], rates[0]), "at least 0.9")

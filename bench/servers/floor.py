@@ -17,29 +17,29 @@ Json = dict[str, Any]
 
 _SETTINGS = {"plan_cache_mode": "force_generic_plan", "jit": "off"}  # as Parley's
 
-_MESSAGE = """json_build_object('id', m.conversation_id || ':' || m.seq, 'seq', m.seq, 'body', m.body,
-    'createdAt', m.created_at, 'sender', json_build_object('id', u.id, 'name', u.name))"""
-_USER = "json_build_object('id', u.id, 'name', u.name)"
+# Rows that become JSON as a whole cost half of what json_build_object does.
+_PEOPLE = "(SELECT id, name FROM users)"
+_MESSAGE = """m.conversation_id || ':' || m.seq AS id, m.seq, m.body, m.created_at AS "createdAt", sender"""
 
 _PAGE = f"""
-SELECT json_build_object('data', json_build_object('conversation', json_build_object(
-    'id', c.id, 'kind', c.kind, 'title', c.title,
-    'messages', (
-        SELECT json_build_object('nodes', json_agg(page.message ORDER BY page.seq), 'pageInfo', json_build_object(
-            'hasPreviousPage', min(page.seq) > 1, 'startCursor', min(page.seq)::text))
-        FROM (
-            SELECT m.seq, {_MESSAGE} AS message FROM messages m JOIN users u ON u.id = m.sender_id
-            WHERE m.conversation_id = c.id ORDER BY m.seq DESC LIMIT 50
-        ) page),
-    'participants', (
-        SELECT json_build_object('nodes', json_agg(page.participant)) FROM (
-            SELECT json_build_object('user', {_USER}, 'role', p.role, 'lastReadSeq', p.last_read_seq) AS participant
-            FROM participants p JOIN users u ON u.id = p.user_id
-            WHERE p.conversation_id = c.id ORDER BY p.joined_at, p.user_id LIMIT 20
-        ) page)
-)))::text
-FROM participants own JOIN conversations c ON c.id = own.conversation_id
-WHERE own.conversation_id = $2::uuid AND own.user_id = $1::uuid
+SELECT row_to_json(answer)::text FROM (SELECT (SELECT data FROM (SELECT conversation FROM (
+    SELECT c.id, c.kind, c.title,
+        (SELECT page FROM (
+            SELECT json_agg(message ORDER BY message.seq) AS nodes,
+                json_build_object('hasPreviousPage', min(message.seq) > 1, 'startCursor', min(message.seq)::text) AS "pageInfo"
+            FROM (
+                SELECT {_MESSAGE} FROM messages m JOIN {_PEOPLE} sender ON sender.id = m.sender_id
+                WHERE m.conversation_id = c.id ORDER BY m.seq DESC LIMIT 50
+            ) message) page) AS messages,
+        (SELECT page FROM (
+            SELECT json_agg(participant) AS nodes FROM (
+                SELECT "user", p.role, p.last_read_seq AS "lastReadSeq"
+                FROM participants p JOIN {_PEOPLE} "user" ON "user".id = p.user_id
+                WHERE p.conversation_id = c.id ORDER BY p.joined_at, p.user_id LIMIT 20
+            ) participant) page) AS participants
+    FROM participants own JOIN conversations c ON c.id = own.conversation_id
+    WHERE own.conversation_id = $2::uuid AND own.user_id = $1::uuid
+) conversation) data) AS data) answer
 """
 
 _INBOX = f"""
@@ -47,25 +47,23 @@ WITH page AS (
     SELECT c.*, own.last_read_seq FROM participants own JOIN conversations c ON c.id = own.conversation_id
     WHERE own.user_id = $1::uuid ORDER BY c.last_activity_at DESC, c.id DESC LIMIT 21
 ), node AS (
-    SELECT page.last_activity_at, page.id, json_build_object(
-        'id', page.id, 'title', page.title, 'lastActivityAt', page.last_activity_at,
-        'viewerState', json_build_object('unreadCount', page.last_seq - page.last_read_seq),
-        'lastMessage', (
-            SELECT {_MESSAGE} FROM messages m JOIN users u ON u.id = m.sender_id
-            WHERE m.conversation_id = page.id AND m.seq = page.last_seq),
-        'participants', (
-            SELECT json_build_object('nodes', json_agg(people.participant)) FROM (
-                SELECT json_build_object('user', {_USER}) AS participant
-                FROM participants p JOIN users u ON u.id = p.user_id
+    SELECT page.id, page.title, page.last_activity_at AS "lastActivityAt",
+        (SELECT state FROM (SELECT page.last_seq - page.last_read_seq AS "unreadCount") state) AS "viewerState",
+        (SELECT message FROM (
+            SELECT {_MESSAGE} FROM messages m JOIN {_PEOPLE} sender ON sender.id = m.sender_id
+            WHERE m.conversation_id = page.id AND m.seq = page.last_seq
+        ) message) AS "lastMessage",
+        (SELECT people FROM (
+            SELECT json_agg(participant) AS nodes FROM (
+                SELECT "user" FROM participants p JOIN {_PEOPLE} "user" ON "user".id = p.user_id
                 WHERE p.conversation_id = page.id ORDER BY p.joined_at, p.user_id LIMIT 20
-            ) people)
-    ) AS conversation
+            ) participant) people) AS participants
     FROM page ORDER BY page.last_activity_at DESC, page.id DESC LIMIT 20
 )
 SELECT json_build_object('data', json_build_object('conversations', json_build_object(
-    'nodes', (SELECT json_agg(conversation ORDER BY last_activity_at DESC, id DESC) FROM node),
+    'nodes', (SELECT json_agg(node) FROM node),
     'pageInfo', json_build_object('hasNextPage', (SELECT count(*) > 20 FROM page),
-        'endCursor', (SELECT id::text FROM node ORDER BY last_activity_at, id LIMIT 1)))))::text
+        'endCursor', (SELECT id::text FROM page ORDER BY last_activity_at, id LIMIT 1)))))::text
 """
 
 _SEND = """
