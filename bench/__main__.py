@@ -1,4 +1,4 @@
-"""The command line: `python -m bench fan-out --rounds 3`."""
+"""The command line: `python -m bench --only page --peers parley,node`."""
 
 import argparse
 import sys
@@ -12,12 +12,13 @@ from bench.parts import PARTS
 from bench.parts.table import COLUMNS
 from bench.rounds import Extent
 
-_DEFAULT = ["table", "process"]
+_TABLE = ["table"]
+_DEFAULT = [*_TABLE, "process"]
 _QUICK = Extent(rounds=1, seconds=1.0)
 
 
 def main() -> None:
-    """Run the parts that are named, or all."""
+    """Run the parts that are named; without a name those of the default, or the table where a part of it is asked for."""
     begin()
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Parley; bench/README.md")
     parser.add_argument(
@@ -37,7 +38,7 @@ def main() -> None:
     base = _QUICK if given.quick else Extent()
     try:
         _run(
-            given.parts or _DEFAULT,
+            given.parts or (_TABLE if given.only or given.peers else _DEFAULT),
             Extent(
                 given.rounds or base.rounds,
                 given.seconds or base.seconds,

@@ -1,6 +1,6 @@
 """The servers' answers, held against each other before anything is measured."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import httpx
@@ -12,7 +12,6 @@ from bench.world import Server
 
 _SAMPLE = 12
 _SEED = 11
-_SHOWN = 2000  # characters of an answer
 
 
 def compare(servers: Sequence[Server], dataset: Dataset) -> None:
@@ -56,7 +55,18 @@ class _Asker:
 def _check_equal(servers: Sequence[Server], operation: Operation, ask: Ask, answers: Sequence[Any]) -> None:
     for server, answer in zip(servers, answers, strict=True):
         if answer != answers[0]:
-            raise BenchError(
-                f"{operation.name} of {ask}: {server.name} answers\n{str(answer)[:_SHOWN]}\n"
-                f"and {servers[0].name}\n{str(answers[0])[:_SHOWN]}"
-            )
+            place, *values = _difference(answers[0], answer, operation.name)
+            raise BenchError(f"{place} of {ask}: {servers[0].name} says {values[0]!r}, {server.name} {values[1]!r}")
+
+
+def _difference(one: Any, other: Any, place: str) -> tuple[str, Any, Any]:  # noqa: ANN401  (JSON)
+    """Where two answers that are not equal differ first, and in what."""
+    pairs: Iterable[tuple[object, Any, Any]] = ()
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        pairs = ((name, value, other[name]) for name, value in one.items())
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = ((number, *pair) for number, pair in enumerate(zip(one, other, strict=True)))
+    for step, left, right in pairs:
+        if left != right:
+            return _difference(left, right, f"{place}.{step}")
+    return place, one, other

@@ -20,7 +20,7 @@ from bench.turns import Turn
 POINTS = PROJECT / "docs" / "curves.json"
 
 HISTORY = (10_000, 100_000, 500_000, 2_000_000)
-SUBSCRIBERS = (1, 10, 100, 500, 1000, 2000)
+SUBSCRIBERS = (1, 10, 100, 500, 2000)
 CONVERSATIONS = (20, 100, 1000, 10_000)
 
 _FEW = 100  # conversations, so that nearly all have a page of messages at the beginning

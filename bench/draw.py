@@ -26,11 +26,12 @@ class Drawing:
     scale: float
     unit: str
     """Of CPU: `scale` of them are a second."""
+    y_axis: str = "linear"
 
 
 DRAWINGS = (
     Drawing("history", "messages in 100 conversations", {"page": "pages", "send": "sends"}, 1e3, "ms"),
-    Drawing("subscribers", "subscribers of one conversation", {"delivery": "deliveries"}, 1e6, "µs"),
+    Drawing("subscribers", "subscribers of one conversation", {"delivery": "deliveries"}, 1e6, "µs", "log"),
     Drawing("conversations", "conversations of each user", {"inbox": "inboxes"}, 1e3, "ms"),
 )
 
@@ -58,19 +59,21 @@ def _draw(drawing: Drawing, points: list[Point]) -> None:
         left.set_title(f"{plural} a second", loc="left")
         right.set_title(f"CPU of one {operation}, {drawing.unit}", loc="left")
         for axes in (left, right):
-            _dress(axes, drawing.grows)
+            _dress(axes, drawing, sizes)
     figure.savefig(POINTS.with_name(f"performance-{drawing.name}.png"), dpi=110)
     plt.close(figure)
 
 
-def _dress(axes: Any, grows: str) -> None:  # noqa: ANN401  (matplotlib's are not looked at by mypy)
+def _dress(axes: Any, drawing: Drawing, sizes: list[int]) -> None:  # noqa: ANN401  (matplotlib's are not looked at by mypy)
     axes.set_xscale("log")
-    axes.set_xlabel(grows)
+    axes.set_xlabel(drawing.grows)
+    axes.set_xticks(sizes)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_yscale(drawing.y_axis)
+    if drawing.y_axis == "linear":
+        axes.set_ylim(0, 1.08 * axes.dataLim.ymax)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.set_ylim(bottom=0)
-    axes.margins(y=0.1)
     axes.grid(color="#dddddd", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

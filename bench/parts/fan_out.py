@@ -8,6 +8,7 @@ from bench import conversations, peers, tables, world
 from bench.conversations import BODY, FOLLOW, PROOF
 from bench.dataset import Dataset
 from bench.load import LoadClient, Sending, Subscription, Target
+from bench.machine import BenchError
 from bench.operations import SEND
 from bench.peers import Postgres
 from bench.rounds import Contender, Extent, Window, take_turns
@@ -36,6 +37,8 @@ def measure(postgres: Postgres, extent: Extent, subscribers: int = SUBSCRIBERS) 
         servers = stack.enter_context(world.servers(postgres, dataset, others))
         contenders = [_contender(stack, server, dataset, extent) for server in servers]
         if "floor" in extent.peers:
+            if not contenders:
+                raise BenchError("the floor of the fan-out repeats what another sends: name one more")
             contenders.insert(0, _floor(stack, postgres, extent, contenders[-1].client.sample(), subscribers))
         windows = take_turns(contenders, postgres, extent.rounds)
     return {each.name: own for each, own in zip(contenders, windows, strict=True)}
