@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from bench.conversations import post
+from bench.conversations import BODY, FOLLOW, post
 from bench.dataset import Dataset
+from bench.load import Subscription, Target
 from bench.peers import SECRET
+from bench.wire import STAMP
 from db import keys
 from db.keys import MessageKey
 from resolvers import tokens
@@ -93,6 +95,18 @@ class Dialect:
         id_ = self.conversation_id(dataset.conversation(ask.conversation))
         body = json.dumps({"query": operation.document, "variables": operation.variables(id_, key)})
         return post(self.path(operation), body, self.token(dataset, ask.user))
+
+    def subscription(self, dataset: Dataset, ask: Ask) -> Subscription:
+        """One of who asks to the events of the conversation."""
+        id_ = self.conversation_id(dataset.conversation(ask.conversation))
+        return Subscription(id_, self.token(dataset, ask.user), {"query": FOLLOW, "variables": {"id": id_}})
+
+    def target(self, dataset: Dataset, ask: Ask) -> Target:
+        """Sends of who asks to the conversation."""
+        id_ = self.conversation_id(dataset.conversation(ask.conversation))
+        content = {"to": {"conversationId": id_}, "body": BODY, "clientMessageId": STAMP}
+        body = json.dumps({"query": SEND.document, "variables": {"input": content}})
+        return Target(id_, post("/graphql", body, self.token(dataset, ask.user)))
 
 
 def window(number: int) -> str:

@@ -66,6 +66,12 @@ class Peer:
         return resident(self.pid)
 
 
+def settings(**given: str) -> dict[str, str]:
+    """The environment of a process: this one's, with these settings of Parley and no others."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PARLEY_")}
+    return kept | {f"PARLEY_{key.upper()}": value for key, value in given.items()}
+
+
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL that syncs to disk, as a real one does, in a folder that is gone afterwards."""
@@ -78,10 +84,10 @@ def postgres() -> Iterator[Postgres]:
 
 
 @contextmanager
-def parley(database: Postgres, name: str = "parley", *, workers: int = 1, **settings: str) -> Iterator[Peer]:
+def parley(database: Postgres, name: str = "parley", *, workers: int = 1, **given: str) -> Iterator[Peer]:
     """Parley as it is served, with more settings; in a new database unless they name one."""
     command = [sys.executable, "server.py", "serve", "--workers", str(workers)]
-    with _parley(database, name, command, **settings) as peer:
+    with _parley(database, name, command, **given) as peer:
         yield peer
 
 
@@ -116,44 +122,44 @@ def floor(database: Postgres, url: str) -> Iterator[Peer]:
 @contextmanager
 def bare(database: Postgres) -> Iterator[Peer]:
     port = free_port()
-    with _running(database, "bare", port, [sys.executable, "-m", "bench.servers.bare", str(port)], {}) as peer:
+    with _running(database, "bare", port, [sys.executable, "-m", "bench.servers.bare", str(port)], settings()) as peer:
         yield peer
 
 
 @contextmanager
 def _plain(database: Postgres, url: str, name: str, command: list[str]) -> Iterator[Peer]:
     port = free_port()
-    environment = {"BENCH_DATABASE_URL": url, "BENCH_TOKEN_SECRET": SECRET, "NODE_ENV": "production"}
+    environment = settings() | {"BENCH_DATABASE_URL": url, "BENCH_TOKEN_SECRET": SECRET, "NODE_ENV": "production"}
     with _running(database, name, port, [*command, str(port)], environment) as peer:
         yield peer
 
 
 @contextmanager
-def _parley(database: Postgres, name: str, command: list[str], **settings: str) -> Iterator[Peer]:
+def _parley(database: Postgres, name: str, command: list[str], **more: str) -> Iterator[Peer]:
     port = free_port()
     given = {
         "data_dir": str(database.folder / name),
         "log_level": "warning",
         "port": str(port),
         "token_secret": SECRET,
-        **settings,
+        **more,
     }
     if "database_url" not in given:
         given["database_url"] = database.database(name)
-    environment = {f"PARLEY_{key.upper()}": value for key, value in given.items()}
-    with _running(database, name, port, command, environment) as peer:
+    with _running(database, name, port, command, settings(**given)) as peer:
         yield peer
 
 
 @contextmanager
-def _running(database: Postgres, name: str, port: int, command: list[str], more: dict[str, str]) -> Iterator[Peer]:
+def _running(
+    database: Postgres, name: str, port: int, command: list[str], environment: dict[str, str]
+) -> Iterator[Peer]:
     log = database.folder / f"{name}.log"
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("PARLEY_")}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*TIED, *command],
             cwd=PROJECT,
-            env=kept | more,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -92,10 +92,10 @@ def measure(contender: Contender, postgres: Postgres) -> Window:
 
 
 def take_turns(contenders: Sequence[Contender], postgres: Postgres, rounds: int) -> list[list[Window]]:
-    """The windows of each contender, one a round, every one of them verified."""
+    """The windows of each contender, one a round, every one of them verified; one more before them warms up."""
     windows: list[list[Window]] = [[] for _ in contenders]
-    for _ in range(rounds):
+    for _ in range(1 + rounds):
         for contender, own in zip(contenders, windows, strict=True):
             own.append(measure(contender, postgres))
             contender.client.verify()
-    return windows
+    return [own[1:] for own in windows]

@@ -1,15 +1,14 @@
 """One conversation with 500 subscribers: what a delivery costs, beside the floor, Node by hand and a tutorial."""
 
-import json
 import re
 from contextlib import ExitStack
 
 from bench import conversations, peers, tables, world
-from bench.conversations import BODY, FOLLOW, PROOF
+from bench.conversations import PROOF
 from bench.dataset import Dataset
 from bench.load import LoadClient, Sending, Subscription, Target
 from bench.machine import BenchError
-from bench.operations import SEND
+from bench.operations import Ask
 from bench.peers import Postgres
 from bench.rounds import Contender, Extent, Window, take_turns
 from bench.servers.bare import SEQ
@@ -47,15 +46,10 @@ def measure(postgres: Postgres, extent: Extent, subscribers: int = SUBSCRIBERS) 
 def _contender(stack: ExitStack, server: Server, dataset: Dataset, extent: Extent) -> Contender:
     """Everybody but the sender follows, each with a token of their own."""
     dialect = server.dialect
-    id_ = dialect.conversation_id(dataset.conversation(0))
-    sender, *members = dataset.members[0]
-    content = {"to": {"conversationId": id_}, "body": BODY, "clientMessageId": STAMP}
-    asked = {"query": SEND.document, "variables": {"input": content}}
-    target = Target(id_, conversations.post("/graphql", json.dumps(asked), dialect.token(dataset, sender)))
-    operation: dict[str, object] = {"query": FOLLOW, "variables": {"id": id_}}
+    sender, *members = (Ask(member, 0) for member in dataset.members[0])
     client = stack.enter_context(LoadClient(server.peer.port))
-    sending = Sending([target], PROOF, in_flight=IN_FLIGHT, connections=IN_FLIGHT, seconds=extent.seconds, pause=_PAUSE)
-    client.subscribe([Subscription(id_, dialect.token(dataset, each), operation) for each in members], sending)
+    sending = _sending(dialect.target(dataset, sender), PROOF, extent)
+    client.subscribe([dialect.subscription(dataset, each) for each in members], sending)
     return Contender(server.name, server.peer, client, sending)
 
 
@@ -65,8 +59,10 @@ def _floor(stack: ExitStack, postgres: Postgres, extent: Extent, sample: str, su
     peer = stack.enter_context(peers.bare(postgres))
     client = stack.enter_context(LoadClient(peer.port, "/follow"))
     target = Target("floor", conversations.post("/broadcast", text))
-    sending = Sending(
-        [target], '"sent":true', in_flight=IN_FLIGHT, connections=IN_FLIGHT, seconds=extent.seconds, pause=_PAUSE
-    )
+    sending = _sending(target, '"sent":true', extent)
     client.subscribe([Subscription("floor", "", {})] * subscribers, sending)
     return Contender("floor", peer, client, sending)
+
+
+def _sending(target: Target, proof: str, extent: Extent) -> Sending:
+    return Sending([target], proof, in_flight=IN_FLIGHT, connections=IN_FLIGHT, seconds=extent.seconds, pause=_PAUSE)

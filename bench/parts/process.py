@@ -1,7 +1,6 @@
 """The process itself: how soon it serves, what memory it takes, and how fast it imports."""
 
 import json
-import os
 import re
 import socket
 import subprocess
@@ -10,15 +9,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import conversations, tables, world
-from bench.conversations import FOLLOW, PROOF
+from bench import tables, world
+from bench.conversations import PROOF
 from bench.dataset import Dataset
-from bench.load import LoadClient, Sending, Subscription, Target
+from bench.load import LoadClient, Sending
 from bench.machine import PROJECT, TIED, BenchError, children_cpu, end, free_port
-from bench.operations import SEND
-from bench.peers import Postgres
+from bench.operations import Ask
+from bench.peers import Postgres, settings
 from bench.rounds import Extent
-from bench.wire import STAMP
 
 SUBSCRIPTIONS = 1000
 IMPORTED = 50_000
@@ -54,8 +52,7 @@ def _starts(folder: Path, rounds: int) -> list[float]:
 
 def _start(folder: Path) -> float:
     port = free_port()
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PARLEY_")}
-    environment |= {"PARLEY_DATA_DIR": str(folder), "PARLEY_PORT": str(port), "PARLEY_LOG_LEVEL": "error"}
+    environment = settings(data_dir=str(folder), port=str(port), log_level="error")
     begun = time.monotonic()
     process = subprocess.Popen(
         [*TIED, sys.executable, "server.py", "serve"], cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL
@@ -86,17 +83,9 @@ def _memory(postgres: Postgres) -> tuple[int, int]:
     )
     with world.servers(postgres, dataset, ["parley"]) as (server,), LoadClient(server.peer.port) as client:
         idle = server.peer.resident()
-        subscriptions, targets = [], []
-        for number, (member, _) in enumerate(dataset.members):
-            id_, token = (
-                server.dialect.conversation_id(dataset.conversation(number)),
-                server.dialect.token(dataset, member),
-            )
-            subscriptions.append(Subscription(id_, token, {"query": FOLLOW, "variables": {"id": id_}}))
-            content = {"to": {"conversationId": id_}, "body": STAMP, "clientMessageId": STAMP}
-            asked = {"query": SEND.document, "variables": {"input": content}}
-            targets.append(Target(id_, conversations.post("/graphql", json.dumps(asked), token)))
-        client.subscribe(subscriptions, Sending(targets, PROOF))
+        followers = [Ask(members[0], number) for number, members in enumerate(dataset.members)]
+        targets = [server.dialect.target(dataset, each) for each in followers]
+        client.subscribe([server.dialect.subscription(dataset, each) for each in followers], Sending(targets, PROOF))
         return idle, server.peer.resident()
 
 
@@ -105,11 +94,7 @@ def _imports(postgres: Postgres) -> tuple[str, str]:
     dataset = Dataset(messages=IMPORTED)
     file = postgres.folder / "history.ndjson"
     file.write_text("".join(f"{json.dumps(line)}\n" for line in _lines(dataset)))
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PARLEY_")}
-    environment |= {
-        "PARLEY_DATABASE_URL": postgres.database("import"),
-        "PARLEY_DATA_DIR": str(postgres.folder / "import"),
-    }
+    environment = settings(database_url=postgres.database("import"), data_dir=str(postgres.folder / "import"))
     before = children_cpu(), postgres.cpu()
     command = [*TIED, sys.executable, "server.py", "import", str(file)]
     told = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False).stderr
