@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from binascii import b2a_base64
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -25,6 +26,7 @@ Key = UUID | MessageKey
 KeyT = TypeVar("KeyT", UUID, MessageKey)
 
 _TAGS = {"U": "User", "C": "Conversation", "M": "Message"}
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SHOWN = 60  # characters of a bad id that an error message repeats
 
 
@@ -33,16 +35,19 @@ def new_key() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
+# Written out three times, for a page has hundreds of ids: base64 without its padding, which comes last.
+
+
 def user_id(key: UUID) -> str:
-    return "U_" + _encode(key.bytes)
+    return "U_" + b2a_base64(key.bytes)[:22].translate(_URL_SAFE).decode()
 
 
 def conversation_id(key: UUID) -> str:
-    return "C_" + _encode(key.bytes)
+    return "C_" + b2a_base64(key.bytes)[:22].translate(_URL_SAFE).decode()
 
 
 def message_id(conversation: UUID, seq: int) -> str:
-    return "M_" + _encode(conversation.bytes + seq.to_bytes(4))
+    return "M_" + b2a_base64(conversation.bytes + seq.to_bytes(4))[:27].translate(_URL_SAFE).decode()
 
 
 def parse_id(text: str) -> tuple[str, Key]:
