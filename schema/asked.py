@@ -4,6 +4,7 @@ Directives are not looked at: a field that is skipped may be read for nothing, n
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from resolvers import messages, participants
 from resolvers.errors import RequestError
 from resolvers.pages import PageArguments
 from schema.context import Info
+from schema.recent import Recent
 
 
 class Asked:
@@ -37,11 +39,10 @@ class Asked:
         self,
         selections: Iterable[SelectionSetNode | None],
         fragments: Mapping[str, FragmentDefinitionNode],
-        variables: dict[str, Any] | None = None,
     ) -> None:
         self._fragments = fragments
-        self._variables = variables
         self._fields: dict[str, list[FieldNode]] = {}
+        self._beneath: dict[str, Asked] = {}
         self._spread: set[str] = set()
         for selection in selections:
             self._collect(selection)
@@ -54,22 +55,40 @@ class Asked:
 
     def beneath(self, name: str) -> "Asked":
         """What is asked for beneath the fields of this name."""
-        return Asked((node.selection_set for node in self._fields.get(name, ())), self._fragments, self._variables)
+        found = self._beneath.get(name)
+        if found is None:
+            selections = (node.selection_set for node in self._fields.get(name, ()))
+            found = self._beneath[name] = Asked(selections, self._fragments)
+        return found
 
-    def arguments(self, name: str) -> PageArguments | None:
+    @cached_property
+    def nodes(self) -> "Asked":
+        """What is asked for of the nodes of this connection, by either way to them."""
+        return self.beneath("nodes") | self.beneath("edges").beneath("node")
+
+    @cached_property
+    def message_parts(self) -> MessageParts:
+        """What is to be read of this message."""
+        return MessageParts(
+            sender="sender" in self,
+            status="status" in self,
+            reply_to=self.beneath("replyTo").message_parts if "replyTo" in self else None,
+        )
+
+    def arguments(self, name: str, variables: Mapping[str, Any]) -> PageArguments | None:
         """Those of the field of this name, a connection, as given; None where it is not asked for once."""
         nodes = self._fields.get(name, [])
         if len({node.alias.value if node.alias else name for node in nodes}) != 1:
             return None
         values = {
-            argument.name.value: value_from_ast_untyped(argument.value, self._variables)
+            argument.name.value: value_from_ast_untyped(argument.value, dict(variables))
             for argument in nodes[0].arguments or ()
         }
         return PageArguments(**{_ARGUMENTS[key]: value for key, value in values.items() if value is not Undefined})
 
     def __or__(self, other: "Asked") -> "Asked":
         """What is asked for here or there."""
-        both = Asked((), self._fragments, self._variables)
+        both = Asked((), self._fragments)
         for fields in (self._fields, other._fields):
             for name, nodes in fields.items():
                 both._fields.setdefault(name, []).extend(nodes)
@@ -86,33 +105,33 @@ class Asked:
                 self._collect(self._fragments[node.name.value].selection_set)
 
 
+_recent: Recent[tuple[int, ...], tuple[object, Asked]] = Recent(2048)
+"""By the ids of the fields, which are kept with it so that their ids stay their own."""
+
+
 def asked(info: Info) -> Asked:
     """What is asked for beneath the field that is being resolved."""
     raw = info._raw_info  # noqa: SLF001  (strawberry 0.341: its own selected_fields converts every argument too)
-    return Asked((node.selection_set for node in raw.field_nodes), raw.fragments, info.variable_values)
-
-
-def nodes(connection: Asked) -> Asked:
-    """What is asked for of a connection's nodes, by either way to them."""
-    return connection.beneath("nodes") | connection.beneath("edges").beneath("node")
-
-
-def message_parts(message: Asked) -> MessageParts:
-    return MessageParts(
-        sender="sender" in message,
-        status="status" in message,
-        reply_to=message_parts(message.beneath("replyTo")) if "replyTo" in message else None,
+    fields = raw.field_nodes
+    _, found = _recent.get(
+        tuple(map(id, fields)), lambda: (fields, Asked((node.selection_set for node in fields), raw.fragments))
     )
+    return found
 
 
-def conversation_parts(conversation: Asked, key: UUID | None = None) -> ConversationParts:
-    """`key` where it is known which conversation it is: a cursor is of one conversation."""
+def conversation_parts(info: Info, conversation: Asked | None = None, key: UUID | None = None) -> ConversationParts:
+    """What is to be read of a conversation: of the field's own without `conversation`.
+
+    `key` where it is known which it is: a cursor is of one conversation.
+    """
+    variables = info.variable_values
+    conversation = conversation or asked(info)
     return ConversationParts(
         viewer_state="viewerState" in conversation,
         others="displayTitle" in conversation,
-        last_message=message_parts(conversation.beneath("lastMessage")) if "lastMessage" in conversation else None,
-        messages=_message_page(conversation, key),
-        participants=_participant_page(conversation),
+        last_message=conversation.beneath("lastMessage").message_parts if "lastMessage" in conversation else None,
+        messages=_message_page(conversation, variables, key),
+        participants=_participant_page(conversation, variables),
     )
 
 
@@ -121,21 +140,23 @@ def holds_messages(connection: Asked) -> bool:
     return connection.has_any("nodes", "edges", "pageInfo")
 
 
-def _message_page(conversation: Asked, key: UUID | None) -> tuple[Pane, MessageParts] | None:
+def _message_page(
+    conversation: Asked, variables: Mapping[str, Any], key: UUID | None
+) -> tuple[Pane, MessageParts] | None:
     """What can be read along; None where nothing is wanted, or more than one page, or it cannot be known which."""
-    arguments, wanted = conversation.arguments("messages"), conversation.beneath("messages")
+    arguments, wanted = conversation.arguments("messages", variables), conversation.beneath("messages")
     if arguments is None or not holds_messages(wanted):
         return None
     if key is None and (arguments.after is not None or arguments.before is not None):
         return None
     try:
-        return messages.pane(key or _ANY, arguments), message_parts(nodes(wanted))
+        return messages.pane(key or _ANY, arguments), wanted.nodes.message_parts
     except RequestError:  # which the field itself raises when it is resolved
         return None
 
 
-def _participant_page(conversation: Asked) -> Cut | None:
-    arguments = conversation.arguments("participants")
+def _participant_page(conversation: Asked, variables: Mapping[str, Any]) -> Cut | None:
+    arguments = conversation.arguments("participants", variables)
     if arguments is None or arguments.after is not None:
         return None
     try:

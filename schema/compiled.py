@@ -18,7 +18,6 @@ The rules, and why each of them:
 """
 
 import keyword
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from types import CoroutineType, GeneratorType
 from typing import Any, Final, NamedTuple
@@ -51,10 +50,20 @@ from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path, gather_with_cancel
 from graphql.type import TypeNameMetaFieldDef
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types import Info
+from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
+from strawberry.types.unset import UnsetType
+
+from schema.recent import Recent
 
 _OPERATIONS: Final = 512  # that are remembered
 _COMBINATIONS: Final = 32  # of the variables in one operation's directives, that are
+
+_IMMUTABLE: Final = {str, int, float, bool, type(None), UnsetType}
+"""Types of arguments that all rows of an execution may be given alike."""
 
 Data = dict[str, Any]
 Read = Callable[[Any], Any]
@@ -74,13 +83,13 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
 
     _plan: "Plan | None" = None
     _arguments: dict["Field", Data]
-    """Coerced once an execution: a field in a list has the same ones for every row."""
+    """Converted once an execution: a field in a list has the same ones for every row."""
 
     def execute_collected_root_fields(
         self, root_type: GraphQLObjectType, root_value: Any, fields: GroupedFieldSet, serially: bool, usages: Any
     ) -> Any:
         self._arguments = {}
-        self._plan = _plans.of(self)
+        self._plan = _plan_of(self)
         if self._plan is not None:
             fields = self._plan.begin(root_type, fields)
         return super().execute_collected_root_fields(root_type, root_value, fields, serially, usages)
@@ -131,15 +140,21 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     def _resolve(self, field: "Field", source: Any, path: Path) -> Any:
         if field.attribute is not None:
             return getattr(source, field.attribute)
-        info = self._info(field, path)
-        if not field.has_arguments:
-            return field.resolve(source, info)
+        if field.call is None:
+            return field.resolve(source, self._info(field, path), **self._coerced(field))
+        info = field.call.info(self._info(field, path))
         arguments = self._arguments.get(field)
         if arguments is None:
-            arguments = self._arguments[field] = get_argument_values(
-                field.definition, field.nodes[0], self.variable_values, None, self.hide_suggestions
-            )
-        return field.resolve(source, info, **arguments)
+            arguments = field.call.arguments(self._coerced(field), info)
+            if all(type(value) in _IMMUTABLE for value in arguments.values()):
+                self._arguments[field] = arguments
+        return field.call(source, info, arguments)
+
+    def _coerced(self, field: "Field") -> Data:
+        if not field.has_arguments:
+            return {}
+        node, variables = field.nodes[0], self.variable_values
+        return get_argument_values(field.definition, node, variables, None, self.hide_suggestions)
 
     def _info(self, field: "Field", path: Path) -> GraphQLResolveInfo[Any]:
         return self.build_resolve_info(field.definition, field.nodes, field.parent, path)
@@ -209,7 +224,9 @@ class Row(NamedTuple):
 class Field:
     """What does not change about a field from one execution to the next."""
 
-    def __init__(self, definition: GraphQLField, parent: GraphQLObjectType, details: FieldDetailsList) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, definition: GraphQLField, parent: GraphQLObjectType, details: FieldDetailsList
+    ) -> None:
         self.definition = definition
         self.parent = parent
         self.details = details
@@ -217,6 +234,7 @@ class Field:
         self.type = definition.type
         self.resolve: Any = definition.resolve
         self.attribute = _attribute(definition)
+        self.call = Call.of(schema, definition)
         self.has_arguments = bool(definition.args or self.nodes[0].arguments)
         self._read: Read | None = None
         self._is_read_known = False
@@ -236,6 +254,48 @@ def _attribute(definition: GraphQLField) -> str | None:
         return None
     is_plain = field.is_basic_field and field.default_resolver is getattr
     return field.python_name if is_plain and getattr(definition.resolve, "_is_default", False) else None
+
+
+class Call:
+    """A call of a resolver, as strawberry makes it, without its layers for extensions that there are none of."""
+
+    def __init__(
+        self, field: StrawberryField, resolver: StrawberryResolver[Any], converter: GraphQLCoreConverter
+    ) -> None:
+        self.field = field
+        self._converter = converter
+        self._function: Callable[..., Any] = resolver
+        self._takes_self = bool(resolver.self_parameter)
+        sources = resolver.parent_parameter, resolver.root_parameter
+        self._sources = [parameter.name for parameter in sources if parameter]
+        self._info = resolver.info_parameter.name if resolver.info_parameter else None
+
+    @classmethod
+    def of(cls, schema: GraphQLSchema, definition: GraphQLField) -> "Call | None":
+        """None where strawberry has to do more than to call."""
+        field = definition.extensions.get("strawberry-definition")
+        if not isinstance(field, StrawberryField) or not field.base_resolver:
+            return None
+        converter: GraphQLCoreConverter = schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]  # noqa: SLF001  (strawberry 0.341)
+        is_more = field.extensions or field.is_subscription or converter.exception_handlers
+        is_own = type(field).get_result is StrawberryField.get_result
+        return cls(field, field.base_resolver, converter) if is_own and not is_more else None
+
+    def info(self, raw: GraphQLResolveInfo[Any]) -> Info:
+        return self._converter.config.info_class(_raw_info=raw, _field=self.field)
+
+    def arguments(self, coerced: Data, info: Info) -> Data:
+        """The arguments by their names in Python, as strawberry converts them."""
+        converter = self._converter
+        return convert_arguments(coerced, self.field.arguments, converter.scalar_registry, converter.config, info)
+
+    def __call__(self, source: Any, info: Info, arguments: Data) -> Any:
+        named = dict.fromkeys(self._sources, source)
+        if self._info:
+            named[self._info] = info
+        return (
+            self._function(source, **arguments, **named) if self._takes_self else self._function(**arguments, **named)
+        )
 
 
 class Plan:
@@ -273,7 +333,7 @@ class Plan:
         for details in fields.values():
             definition = self._schema.get_field(parent, details[0].node.name.value)
             if definition is not None and definition.resolve is not None:
-                self.fields[id(details)] = Field(definition, parent, details)
+                self.fields[id(details)] = Field(self._schema, definition, parent, details)
 
 
 class Source:
@@ -469,26 +529,14 @@ class _Conditions(Visitor):
         self.names |= {value.name.value for value in used if isinstance(value, VariableNode)}
 
 
-class _Operations:
-    """The last operations that were executed. Known by identity: to hash a whole document takes longer than this saves."""
-
-    def __init__(self) -> None:
-        self._operations: OrderedDict[tuple[int, int], _Operation] = OrderedDict()
-
-    def of(self, executor: Executor) -> Plan | None:
-        """The plan for an execution; None where it has what plans do not know of."""
-        middleware = executor.middleware_manager
-        if executor.abort_signal or (middleware and middleware.middlewares):
-            return None
-        key = id(executor.schema), id(executor.operation)
-        found = self._operations.get(key)
-        if found is None:
-            found = self._operations[key] = _operation(executor)
-            if len(self._operations) > _OPERATIONS:
-                self._operations.popitem(last=False)
-        else:
-            self._operations.move_to_end(key)
-        return found.plan(executor.variable_values.coerced)
+_operations: Recent[tuple[int, int], _Operation] = Recent(_OPERATIONS)
+"""By the ids of schema and operation: to compare whole documents takes longer than all this saves."""
 
 
-_plans = _Operations()
+def _plan_of(executor: Executor) -> Plan | None:
+    """The plan for an execution; None where it has what plans do not know of."""
+    middleware = executor.middleware_manager
+    if executor.abort_signal or (middleware and middleware.middlewares):
+        return None
+    key = id(executor.schema), id(executor.operation)
+    return _operations.get(key, lambda: _operation(executor)).plan(executor.variable_values.coerced)

@@ -1,5 +1,6 @@
 """The types of conversations."""
 
+from collections.abc import Awaitable
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -8,10 +9,11 @@ import strawberry
 from strawberry import UNSET
 
 from db import rows
+from db.paging import Rows
 from resolvers import cursors, events, messages, participants
 from resolvers.pages import Page
 from schema import loading
-from schema.asked import asked, holds_messages, message_parts, nodes
+from schema.asked import asked, holds_messages
 from schema.context import Info
 from schema.messages import Message, MessageConnection
 from schema.nodes import Node, describes
@@ -97,7 +99,7 @@ class Conversation(Node):
         description="Its messages, oldest first inside a page. Without arguments the newest page of 50.",
         graphql_type=MessageConnection,
     )
-    async def messages(
+    def messages(
         root: strawberry.Parent[rows.Conversation],
         info: Info,
         first: First = UNSET,
@@ -105,13 +107,16 @@ class Conversation(Node):
         last: Last = UNSET,
         before: Before = UNSET,
         around_seq: AroundSeq = UNSET,
-    ) -> Page[rows.Message]:
+    ) -> Page[rows.Message] | Awaitable[Page[rows.Message]]:
         window = messages.window(root, page_arguments(first, after, last, before, around_seq))
         wanted = asked(info)
-        found: list[rows.Message] = []
-        if window.low <= window.high and holds_messages(wanted):
-            found = await loading.message_window(info, root, window, message_parts(nodes(wanted)))
-        return messages.page(root, window, found)
+        if window.low > window.high or not holds_messages(wanted):
+            return messages.page(root, window, [])
+        parts = wanted.nodes.message_parts
+        along: list[rows.Message] | None = root.along.get((window, parts))
+        if along is not None:
+            return messages.page(root, window, along)
+        return loading.message_page(info, root, window, parts)
 
     @strawberry.field(
         description="Its log after a cursor, oldest first, for clients that ask now and then instead of subscribing. "
@@ -132,11 +137,12 @@ class Conversation(Node):
     @strawberry.field(
         description="Who is in it, in the order of joining. 20 by default.", graphql_type=ParticipantConnection
     )
-    async def participants(
+    def participants(
         root: strawberry.Parent[rows.Conversation], info: Info, first: First = UNSET, after: After = UNSET
-    ) -> Page[rows.Participant]:
+    ) -> Page[rows.Participant] | Awaitable[Page[rows.Participant]]:
         cut = participants.cut(root.key, page_arguments(first, after), counted="totalCount" in asked(info))
-        return await loading.participant_page(info, root, cut)
+        along: Rows[rows.Participant] | None = root.along.get(cut)
+        return loading.participant_page(info, root, cut) if along is None else participants.page(along)
 
 
 @strawberry.type(description="A conversation in a connection.")

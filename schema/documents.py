@@ -1,6 +1,5 @@
 """Documents, parsed and validated once: the same text is the same document."""
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +18,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document  # 0.341: it adds strawberry's own rules
 
 from schema.asked import Asked
+from schema.recent import Recent
 
 _KEPT = 512
 _EVENT_CURSOR = "eventCursor"
@@ -73,17 +73,10 @@ class Documents:
         self._schema = schema
         self._max_tokens = max_tokens
         self._rules = (*specified_rules, *rules)
-        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._documents: Recent[str, Document] = Recent(_KEPT)
 
     def get(self, text: str) -> Document:
-        document = self._documents.get(text)
-        if document is None:
-            document = self._documents[text] = self._make(text)
-            if len(self._documents) > _KEPT:
-                self._documents.popitem(last=False)
-        else:
-            self._documents.move_to_end(text)
-        return document
+        return self._documents.get(text, lambda: self._make(text))
 
     def _make(self, text: str) -> Document:
         try:

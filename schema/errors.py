@@ -9,7 +9,7 @@ from db import rows
 from resolvers import errors
 from resolvers.errors import NotFoundError as MessageGoneError
 from schema import loading
-from schema.asked import asked, conversation_parts, message_parts
+from schema.asked import asked, conversation_parts
 from schema.context import Info
 from schema.conversations import Conversation
 from schema.messages import Message
@@ -64,7 +64,7 @@ class ConversationExistsError(UserError):
 
     @strawberry.field(description="The one that exists: navigate there.", graphql_type=Conversation)
     async def conversation(root: strawberry.Parent[errors.ConversationExists], info: Info) -> rows.Conversation:
-        return await loading.conversation(info, root.conversation, conversation_parts(asked(info)))
+        return await loading.conversation(info, root.conversation, conversation_parts(info))
 
 
 @strawberry.type(description="The same clientMessageId was used before, for other content.")
@@ -73,7 +73,7 @@ class IdempotencyConflictError(UserError):
 
     @strawberry.field(description="The message that was sent with that key.", graphql_type=Message)
     async def original(root: strawberry.Parent[errors.IdempotencyConflict], info: Info) -> rows.Message:
-        found = await loading.find_message(info, root.original, message_parts(asked(info)))
+        found = await loading.find_message(info, root.original, asked(info).message_parts)
         if found is None:
             raise MessageGoneError("you are no longer a participant of this conversation")
         return found

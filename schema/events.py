@@ -10,7 +10,7 @@ from db import rows
 from resolvers import cursors
 from resolvers.pages import Edge
 from schema import loading
-from schema.asked import asked, conversation_parts
+from schema.asked import conversation_parts
 from schema.context import Info
 from schema.conversations import Conversation
 from schema.messages import Message, MessageEdge
@@ -23,7 +23,7 @@ from schema.users import User
 async def _conversation(root: strawberry.Parent[rows.Event], info: Info) -> Any:  # noqa: ANN401  (a row; the field's annotation is its GraphQL type)
     if root.conversation is not None:
         return root.conversation
-    return await loading.conversation(info, root.conversation_key, conversation_parts(asked(info)))
+    return await loading.conversation(info, root.conversation_key, conversation_parts(info))
 
 
 _CURSOR = "Where the stream stands after this event, for `after`."

@@ -6,7 +6,7 @@ from db import rows
 from db.conversations import ConversationParts
 from db.keys import MessageKey
 from db.messages import MessageParts, Window
-from db.paging import Cut, Rows
+from db.paging import Cut
 from resolvers import conversations, events, messages, participants, users
 from resolvers.errors import NotFoundError
 from resolvers.pages import Page
@@ -54,27 +54,20 @@ async def find_message(info: Info, key: MessageKey, parts: MessageParts) -> rows
     return await context.load(("message", parts), key, load)
 
 
-async def message_window(
-    info: Info, root: rows.Conversation, window: Window, parts: MessageParts
-) -> list[rows.Message]:
-    """The messages of a window: read along with the conversation, or with those of all conversations on a page."""
+async def message_page(info: Info, root: rows.Conversation, window: Window, parts: MessageParts) -> Page[rows.Message]:
+    """The messages of a window; those of all conversations on a page are one statement."""
     context = info.context
-    along: list[rows.Message] | None = root.along.get((window, parts))
-    if along is not None:
-        return along
 
     async def load(windows: list[Window]) -> list[list[rows.Message]]:
         return await messages.windows(context.service, context.viewer_key, windows, parts)
 
-    return await context.load(("messages", parts), window, load)
+    found: list[rows.Message] = await context.load(("messages", parts), window, load)
+    return messages.page(root, window, found)
 
 
 async def participant_page(info: Info, root: rows.Conversation, cut: Cut) -> Page[rows.Participant]:
-    """A page of participants: read along with the conversation, or with those of all conversations on a page."""
+    """A page of participants; those of all conversations on a page are one statement."""
     context = info.context
-    along: Rows[rows.Participant] | None = root.along.get(cut)
-    if along is not None:
-        return participants.page(along)
 
     async def load(keys: list[UUID]) -> list[Page[rows.Participant] | None]:
         return await participants.pages(context.service, context.viewer_key, keys, cut)

@@ -8,7 +8,7 @@ import strawberry
 
 from db import rows
 from schema import loading
-from schema.asked import asked, conversation_parts
+from schema.asked import conversation_parts
 from schema.context import Info
 from schema.nodes import Node, describes
 from schema.pages import CURSOR, EDGES, NODES, PAGE_INFO, PageInfo
@@ -65,7 +65,7 @@ class Message(Node):
 
     @strawberry.field(description="Where it was sent.", graphql_type=LazyConversation)
     async def conversation(root: strawberry.Parent[rows.Message], info: Info) -> rows.Conversation:
-        return await loading.conversation(info, root.conversation_key, conversation_parts(asked(info)))
+        return await loading.conversation(info, root.conversation_key, conversation_parts(info))
 
 
 @strawberry.type(description="A message in a connection.")

@@ -12,7 +12,7 @@ from resolvers.contents import Content
 from resolvers.errors import RefusedError
 from resolvers.starting import StartRequest
 from schema import payloads
-from schema.asked import asked, message_parts
+from schema.asked import asked
 from schema.context import Info
 from schema.inputs import ContextInput
 from schema.messages import BodyFormat, MessageKind
@@ -173,7 +173,7 @@ class Mutation:
                 _content(input.body, input.client_message_id, input.reply_to_id, input.format),
                 conversation=parse_conversation_id(conversation) if conversation is not None else None,
                 user=parse_user_id(user) if user is not None else None,
-                parts=message_parts(wanted.beneath("message")) if "message" in wanted else None,
+                parts=wanted.beneath("message").message_parts if "message" in wanted else None,
             )
         except RefusedError as refusal:
             return Outcome(errors=refusal.errors)

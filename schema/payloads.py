@@ -10,7 +10,7 @@ from db import rows
 from db.keys import MessageKey
 from resolvers import errors as refusals
 from schema import loading
-from schema.asked import asked, conversation_parts, message_parts
+from schema.asked import asked, conversation_parts
 from schema.context import Info
 from schema.conversations import Conversation
 from schema.errors import (
@@ -40,7 +40,7 @@ class Outcome:
 async def _conversation(root: strawberry.Parent[Outcome], info: Info) -> Any:  # noqa: ANN401  (a row; the field's annotation is its GraphQL type)
     if root.conversation_key is None:
         return None
-    return await loading.find_conversation(info, root.conversation_key, conversation_parts(asked(info)))
+    return await loading.find_conversation(info, root.conversation_key, conversation_parts(info))
 
 
 _ERRORS = "Why nothing was done; empty where it was."
@@ -59,7 +59,7 @@ class StartConversationPayload:
     async def message(root: strawberry.Parent[Outcome], info: Info) -> rows.Message | None:
         if root.message_key is None:
             return None
-        return await loading.find_message(info, root.message_key, message_parts(asked(info)))
+        return await loading.find_message(info, root.message_key, asked(info).message_parts)
 
 
 @strawberry.type(description="A message that was sent, now or before.")

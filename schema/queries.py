@@ -13,7 +13,7 @@ from resolvers import conversations, users
 from resolvers.errors import BadUserInputError
 from resolvers.pages import LARGEST, Page
 from schema import loading
-from schema.asked import asked, conversation_parts, message_parts, nodes
+from schema.asked import asked, conversation_parts
 from schema.context import Info
 from schema.conversations import Conversation, ConversationConnection, ConversationKind
 from schema.inputs import ContextInput
@@ -86,7 +86,7 @@ class Query:
     )
     async def conversation(self, info: Info, id: Id) -> rows.Conversation | None:  # noqa: A002  (Relay's name)
         key = parse_conversation_id(id)
-        return await loading.find_conversation(info, key, conversation_parts(asked(info), key))
+        return await loading.find_conversation(info, key, conversation_parts(info, key=key))
 
     @strawberry.field(
         description="The viewer's conversations, newest activity first. 20 by default.",
@@ -109,7 +109,7 @@ class Query:
             info.context.viewer,
             filter.row() if filter else Filter(),
             page_arguments(first, after, last, before),
-            conversation_parts(nodes(wanted)),
+            conversation_parts(info, wanted.nodes),
             counted="totalCount" in wanted,
         )
 
@@ -138,7 +138,7 @@ class Query:
 async def _node(info: Info, text: str) -> object:
     name, key = parse_id(text)
     if isinstance(key, MessageKey):
-        return await loading.find_message(info, key, message_parts(asked(info)))
+        return await loading.find_message(info, key, asked(info).message_parts)
     if name == "Conversation":
-        return await loading.find_conversation(info, key, conversation_parts(asked(info)))
+        return await loading.find_conversation(info, key, conversation_parts(info))
     return await loading.find_user(info, key)
