@@ -74,9 +74,11 @@ class Batches:
 
     async def _send(self) -> None:
         """Send what waits, batch by batch, until nothing does."""
-        while batch := self._take():
-            await self._send_together(batch)
-        self._is_sending = False
+        try:
+            while batch := self._take():
+                await self._send_together(batch)
+        finally:
+            self._is_sending = False
 
     def _take(self) -> list[_Entry]:
         """The next batch. What is for a conversation with a lane goes there."""
