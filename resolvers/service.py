@@ -67,6 +67,7 @@ async def running(
     counters = counters or Counters()
     counters.is_listening = lambda: feed.is_listening
     hub = Hub(DatabaseLog(database), wakeups, counters)
+    wakeups.attend(hub.hear)
     await broadcast.connect()
     hub.start()
     wakeups.start()

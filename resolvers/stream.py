@@ -163,9 +163,10 @@ class Hub:
                 self.look()
             else:
                 for hint in hints:
-                    self._hear(hint)
+                    self.hear(hint)
 
-    def _hear(self, hint: Hint) -> None:
+    def hear(self, hint: Hint) -> None:
+        """What a wake-up says, perhaps not for the first time."""
         match hint.kind:
             case Kind.EVENT:
                 self._hear_event(hint)

@@ -3,11 +3,11 @@
 A wake-up is a hint: which conversation has a new event, somebody new in it, new receipts, or somebody typing. It leaves
 after COMMIT (inside the transaction it would serialise all commits), at most one is under way per process, and what
 happens meanwhile rides on the next: an idle server adds no delay, a busy one few notifications. A lost one costs time,
-never an event.
+never an event. This process hears of its own events at once, and with everybody else a second time.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from enum import Enum
 from typing import NamedTuple
@@ -82,6 +82,7 @@ class Wakeups:
         self._pending: dict[tuple[object, ...], Hint] = {}
         self._has_news = True  # whoever served before this process may have died with something untold
         self._sender: asyncio.Task[None] | None = None
+        self._hear: Callable[[Hint], None] | None = None
 
     async def __aiter__(self) -> AsyncIterator[list[Hint] | None]:
         """Every wake-up, our own included; None means: look at everything."""
@@ -93,9 +94,17 @@ class Wakeups:
         """Say that this process is there: everybody looks at everything."""
         self._send()
 
+    def attend(self, hear: Callable[[Hint], None]) -> None:
+        """Let `hear` be told of events as they happen here, without the way over the broker."""
+        self._hear = hear
+
     def tell(self, conversation: UUID, revision: int, *, has_joined: bool = False) -> None:
         """Wake whoever follows the conversation, or has just come to it; returns at once."""
-        self._tell(Hint(Kind.JOINED if has_joined else Kind.EVENT, conversation, revision))
+        hint = Hint(Kind.JOINED if has_joined else Kind.EVENT, conversation, revision)
+        self._tell(hint)
+        # To hear twice that somebody joined would be to look twice; of receipts and typing, to tell them twice.
+        if self._hear is not None and hint.kind is Kind.EVENT:
+            self._hear(hint)
 
     def tell_receipt(self, conversation: UUID, user: UUID) -> None:
         """The user's watermarks have moved."""

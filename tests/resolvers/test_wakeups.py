@@ -88,3 +88,18 @@ async def test_what_the_broker_does_not_take_is_told_again(monkeypatch: pytest.M
     """And what came meanwhile with it."""
     monkeypatch.setattr(wakeups, "_FIRST_RETRY", 0.0)
     assert await _told(Board(failures=3), Hint(Kind.EVENT, ONE, 1)) == [Hint(Kind.EVENT, ONE, 1)]
+
+
+async def test_events_of_this_process_are_heard_at_once() -> None:
+    """Though the broker is away. What is not the same when it is heard twice comes over the broker alone."""
+    heard: list[Hint] = []
+    board = Board()
+    board.gate.set()
+    telling = Wakeups(board)  # type: ignore[arg-type]
+    telling.attend(heard.append)
+    telling.tell(ONE, 7)
+    telling.tell(TWO, 1, has_joined=True)
+    telling.tell_receipt(ONE, TWO)
+    telling.tell_typing(ONE, TWO, is_typing=True)
+    assert heard == [Hint(Kind.EVENT, ONE, 7)]
+    await telling.close()
