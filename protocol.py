@@ -5,19 +5,21 @@ it never can: the connection would stay for good with all that was meant for it,
 its end. So every end that uvicorn begins gets a deadline here.
 
 ASGI's `send` is a coroutine that waits for the transport. To one socket that is right; an event for a thousand of them
-would be a thousand tasks. The extension PUSH of the connection's scope is a function that writes a text if the transport
-takes it now, and else says no. Read from uvicorn 0.54.
+would be a thousand tasks. The extension PUSH of the connection's scope is a function that writes frames, ready-made, if
+the transport takes them now, and else says no. It goes past websockets' connection, which keeps no account of whole
+messages that are sent, as long as no extension of the websocket was agreed on; then PUSH is not offered. Read from uvicorn
+0.54 and websockets 17.4.
 """
 
 import asyncio
 from typing import cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import InvalidState
 from websockets.frames import Frame
+from websockets.protocol import OPEN
 
 PUSH = "websocket.push"
-"""The extension: `push(text) -> bool`."""
+"""The extension: `push(frames) -> bool`, with whole messages in frames as a server sends them."""
 
 _GRACE = 1.0  # seconds for what is still to be written
 _NO_PONG = 1013, "a ping was not answered; connect again"
@@ -54,19 +56,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().shutdown()
         self._abort_in(_GRACE)
 
-    def push(self, text: str) -> bool:
-        """Write a message in the place of `send`; False: not now, or not any more. Nothing sent before may be under way."""
-        if not self.writable.is_set() or not self.handshake_complete or self.close_sent or self.transport.is_closing():
+    def push(self, frames: bytes) -> bool:
+        """Write messages in the place of `send`; False: not now, or not any more. Nothing sent before may be under way."""
+        # OPEN is from the answer to the handshake to the first close frame, of either side.
+        if self.conn.state is not OPEN or not self.writable.is_set() or self.transport.is_closing():
             return False
-        try:
-            self.conn.send_text(text.encode())
-        except InvalidState:  # the peer has begun to close
-            return False
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.write(frames)
         return True
 
     async def run_asgi(self) -> None:
-        cast("dict[str, object]", self.scope["extensions"])[PUSH] = self.push
+        if not self.conn.extensions:
+            cast("dict[str, object]", self.scope["extensions"])[PUSH] = self.push
         await super().run_asgi()
         # A close of the application's, after which it ends, leaves the peer this long to answer.
         self._abort_in(_GRACE + (self.close_timeout if self.close_timer else 0))

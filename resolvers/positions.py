@@ -8,6 +8,8 @@ it, their revisions.
 Receipts are no part of the log, and are told by the horizon too: what was written below it was received.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Iterator
 from uuid import UUID
 
 from db.events import Standing
@@ -21,12 +23,27 @@ Ahead = dict[UUID, tuple[int, int]]
 """The last event received of a conversation: its revision, and the transaction that wrote it."""
 
 
-class _Horizon:
-    """Moves one look behind: what the last one found may not have been told yet, if it is no part of the log."""
+class _Position(ABC):
+    """Its horizon moves one look behind: what the last one found may not have been told yet, if it is no part of the log."""
 
     def __init__(self, horizon: int) -> None:
         self.horizon = horizon
         self._next = horizon
+
+    @abstractmethod
+    def is_new(self, event: Event) -> bool:
+        """Whether the event was not received yet."""
+
+    @abstractmethod
+    def advance(self, event: Event) -> None:
+        """The event was received."""
+
+    def receive(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Those of consecutive events that are new, each when the position is behind it."""
+        for event in events:
+            if self.is_new(event):
+                self.advance(event)
+                yield event
 
     def settle(self, horizon: int) -> None:
         """Everything below this horizon was received, receipts included."""
@@ -37,7 +54,7 @@ class _Horizon:
         self.horizon, self._next = self._next, max(horizon, self._next)
 
 
-class ConversationPosition(_Horizon):
+class ConversationPosition(_Position):
     """In the events of one conversation."""
 
     def __init__(self, conversation: UUID, revision: int, horizon: int) -> None:
@@ -55,6 +72,11 @@ class ConversationPosition(_Horizon):
     def cursor(self) -> str:
         return cursors.from_place(self._log, self.revision, self.horizon)
 
+    @property
+    def place(self) -> Hashable:
+        """Positions of one conversation that are equal in it are equal, and stay so with the same events."""
+        return self.revision, self.horizon
+
     def is_new(self, event: Event) -> bool:
         return not event.revision or event.revision > self.revision
 
@@ -62,7 +84,7 @@ class ConversationPosition(_Horizon):
         self.revision = max(self.revision, event.revision)
 
 
-class ViewerPosition(_Horizon):
+class ViewerPosition(_Position):
     """In the events of all of a viewer's conversations."""
 
     def __init__(self, viewer: UUID, horizon: int, ahead: Ahead | None = None) -> None:
@@ -86,6 +108,10 @@ class ViewerPosition(_Horizon):
     def cursor(self) -> str:
         places = {key: revision for key, (revision, _) in self.ahead.items()}
         return cursors.from_places(cursors.viewer_events(self.viewer), self.horizon, places)
+
+    @property
+    def place(self) -> None:
+        """None: no other position is like it."""
 
     def is_new(self, event: Event) -> bool:
         if not event.revision:

@@ -7,7 +7,7 @@ subscription costs no more memory than its buffer, delays nobody, and loses noth
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from enum import Enum
 from typing import Protocol
 from uuid import UUID
@@ -28,12 +28,8 @@ class State(Enum):
 class Sink(Protocol):
     """Where a subscription's events go."""
 
-    @property
-    def has_room(self) -> bool:
-        """Whether an event can be pushed now."""
-
-    def push(self, event: Event) -> None:
-        """Take an event, at once."""
+    def push(self, events: Sequence[Event], position: Position) -> bool:
+        """Take those of the events that are new at the position, which moves over them; False: there is no room for any."""
 
     async def send(self, event: Event) -> None:
         """Take an event, when there is room."""
@@ -93,16 +89,13 @@ class Reader:
             self._source.unfollow(self)
             self.audience.leave(self)
 
-    def offer(self, event: Event) -> None:
-        """Take what the hub hands on, now."""
-        if self._state is State.LIVE and self.position.is_new(event):
-            if self._source.concerns(event) or not self._sink.has_room:
+    def offer(self, events: Sequence[Event]) -> None:
+        """Take what the hub hands on, now: a single event, or consecutive entries of a log that remove nobody."""
+        if self._state is State.LIVE:
+            if self._has_to_leave(events[0]) or not self._sink.push(events, self.position):
                 self.fall_behind()
-            else:
-                self.position.advance(event)
-                self._sink.push(event)
         elif self._state is State.TURNING:
-            self._kept.append(event)
+            self._kept.extend(events)
             if len(self._kept) > _KEPT:
                 self.fall_behind()
 
@@ -116,6 +109,9 @@ class Reader:
         """All of the log below the horizon was offered."""
         if self._state is State.LIVE:
             self.position.approach(horizon)
+
+    def _has_to_leave(self, event: Event) -> bool:
+        return bool(event.removed_keys) and self.position.is_new(event) and self._source.concerns(event)
 
     async def _be_live(self) -> None:
         """Until the reader falls behind."""
@@ -193,7 +189,7 @@ class Audience:
 
     def hear(self, event: Event) -> None:
         for reader in self.readers(event.conversation_key):
-            reader.offer(event)
+            reader.offer([event])
 
     def miss(self, conversation: UUID) -> None:
         for reader in self.readers(conversation):

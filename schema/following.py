@@ -1,12 +1,13 @@
 """A subscription that has begun: its source, and its events one by one for whoever does not share."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from db.rows import Event
 from resolvers.errors import UnauthenticatedError, UnavailableError
+from resolvers.positions import Position
 from resolvers.reader import Audience, Reader, Source
 from resolvers.stream import Hub
 from schema.context import Context
@@ -62,18 +63,18 @@ class _Queue:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._taken = asyncio.Event()
 
-    @property
-    def has_room(self) -> bool:
-        return self._events.qsize() < _ROOM
-
-    def push(self, event: Event) -> None:
-        self._events.put_nowait(replace(event, cursor=self._source.position.cursor))
+    def push(self, events: Sequence[Event], position: Position) -> bool:
+        if not self._has_room:
+            return False
+        for event in position.receive(events):
+            self._put(event)
+        return True
 
     async def send(self, event: Event) -> None:
-        while not self.has_room:
+        while not self._has_room:
             self._taken.clear()
             await self._taken.wait()
-        self.push(event)
+        self._put(event)
 
     async def next(self) -> Event | None:
         """None: there are no more."""
@@ -83,3 +84,10 @@ class _Queue:
 
     def end(self) -> None:
         self._events.put_nowait(None)
+
+    @property
+    def _has_room(self) -> bool:
+        return self._events.qsize() < _ROOM
+
+    def _put(self, event: Event) -> None:
+        self._events.put_nowait(replace(event, cursor=self._source.position.cursor))

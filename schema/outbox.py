@@ -7,6 +7,8 @@ from contextlib import suppress
 
 from strawberry.http.exceptions import WebSocketDisconnected
 
+from schema.frames import frame
+
 ROOM = 262_144
 """Characters that may wait; who has more for the socket waits, or comes back for it later."""
 
@@ -14,14 +16,15 @@ ROOM = 262_144
 class Outbox:
     """Texts for one socket. What does not fit into the socket waits here, and whoever has much to send waits for room."""
 
-    def __init__(self, send: Callable[[str], Awaitable[None]], push: Callable[[str], bool]) -> None:
-        """`push` sends at once where that is possible; it is not asked while `send` is under way."""
+    def __init__(self, send: Callable[[str], Awaitable[None]], push: Callable[[bytes], bool]) -> None:
+        """`push` sends frames at once where that is possible; it is not asked while `send` is under way."""
         self._send = send
         self._push = push
         self._texts: deque[str] = deque()
         self._size = 0
         self._is_closed = False
         self._writer: asyncio.Task[None] | None = None
+        self._is_writing = False
         self._has_room = asyncio.Event()
         self._has_room.set()
 
@@ -29,19 +32,20 @@ class Outbox:
     def has_room(self) -> bool:
         return self._size < ROOM and not self._is_closed
 
-    @property
-    def _is_idle(self) -> bool:
-        return self._writer is None or self._writer.done()
+    def write(self, frames: bytes) -> bool:
+        """Send frames at once, or none of them."""
+        return not self._is_writing and not self._is_closed and self._push(frames)
 
     def push(self, text: str) -> None:
         """Send the text after everything that was pushed before."""
-        if self._is_closed or (self._is_idle and self._push(text)):
+        if self._is_closed or self.write(frame(text)):
             return
         self._texts.append(text)
         self._size += len(text)
         if self._size >= ROOM:
             self._has_room.clear()
-        if self._is_idle:
+        if not self._is_writing:
+            self._is_writing = True
             self._writer = asyncio.create_task(self._write(), name="outbox")
 
     async def send(self, text: str) -> None:
@@ -72,6 +76,7 @@ class Outbox:
                 self._size -= len(text)
                 if self._size < ROOM and not self._is_closed:
                     self._has_room.set()
+            self._is_writing = False
         except (WebSocketDisconnected, RuntimeError):
             self._drop()  # its socket is closed, or closing: whoever reads on the other side comes back with a cursor
 

@@ -41,9 +41,9 @@ class SocketAdapter(ASGIWebSocketAdapter):
             await super().close(code, reason.encode()[:_LONGEST_REASON].decode(errors="ignore"))
 
     @property
-    def push(self) -> Callable[[str], bool]:
-        """Sends a text at once, or says that it cannot: the server's own extension, where it has one."""
-        found: Callable[[str], bool] = self.ws.scope.get("extensions", {}).get("websocket.push", _never)
+    def push(self) -> Callable[[bytes], bool]:
+        """Sends frames at once, or says that it cannot: the server's own extension, where it has one."""
+        found: Callable[[bytes], bool] = self.ws.scope.get("extensions", {}).get("websocket.push", _never)
         return found
 
     async def send_text(self, text: str) -> None:
@@ -173,7 +173,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         await self.close(_FORBIDDEN, "the token expired; connect again with a fresh one")
 
 
-def _never(_text: str) -> bool:
+def _never(_frames: bytes) -> bool:
     return False
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import asyncpg
 import pytest
 from graphql import (
     GraphQLField,
@@ -18,6 +19,7 @@ from graphql import (
     is_required_argument,
 )
 
+from protocol import WebSocketProtocol
 from resolvers.counters import Counters
 from schema import schema, visibility
 from schema.visibility import is_per_viewer
@@ -178,6 +180,59 @@ async def test_a_field_that_lacks_its_mark_is_found(counted: Counted, monkeypatc
     monkeypatch.setattr(visibility, "is_per_viewer", lambda name, _field: name.startswith("viewer"))
     first, _ = await heard(counted, query, [ada, grace], conversation)
     assert {error["extensions"]["code"] for error in first["errors"]} == {"INTERNAL"}
+
+
+async def test_events_that_come_together_are_written_as_one(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One writing to each socket, with every event's own cursor: after any of them it goes on with the next."""
+    written: list[bytes] = []
+    push = WebSocketProtocol.push
+
+    def noted(protocol: WebSocketProtocol, frames: bytes) -> bool:
+        written.append(frames)
+        return push(protocol, frames)
+
+    monkeypatch.setattr(WebSocketProtocol, "push", noted)
+    ada, grace = counted.parley.user("ada"), counted.parley.user("grace")
+    conversation = await ada.start(grace)
+    async with ada.socket() as one, grace.socket() as other:
+        ids = ["1", "a longer one"]
+        for socket, id_ in zip([one, other], ids, strict=True):
+            payload = {"query": PLAIN, "variables": {"id": conversation}}
+            await socket.send(type="subscribe", id=id_, payload=payload)
+        await all_live(counted, 2)
+        written.clear()
+        await append(counted.parley.database_url, 3)
+        told = [[await next_of(socket) for _ in range(3)] for socket in (one, other)]
+    assert [[message["id"] for message in each] for each in told] == [[id_] * 3 for id_ in ids]
+    first, second = ([message["payload"]["data"]["conversationEvents"] for message in each] for each in told)
+    assert first == second
+    assert [event["message"]["seq"] for event in first] == [1, 2, 3]
+    assert [frames.count(b'"type":"next"') for frames in written] == [3, 3]
+    for seq, event in enumerate(first, 1):
+        async with ada.socket() as socket:
+            operation = await socket.subscribe(PLAIN, id=conversation, after=event["cursor"])
+            await ada.send(conversation, "and on")
+            assert (await socket.next(operation))["conversationEvents"]["message"]["seq"] == seq + 1
+
+
+async def append(database_url: str, count: int) -> None:
+    """Messages of one transaction, of which nobody is told: the next look finds them together."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        """
+        WITH c AS (
+            UPDATE parley.conversations SET last_seq = last_seq + $1, revision = revision + $1
+            RETURNING id, last_seq - $1 AS seq, revision - $1 AS revision),
+        m AS (
+            INSERT INTO parley.messages (conversation_id, seq, sender_id, body, created_at)
+            SELECT c.id, c.seq + n, u.id, 'together', now()
+            FROM c, generate_series(1, $1) n, parley.users u WHERE u.handle = 'ada')
+        INSERT INTO parley.events (conversation_id, revision, kind, at, seq)
+        SELECT c.id, c.revision + n, 'MessageSent', now(), c.seq + n FROM c, generate_series(1, $1) n
+        """,
+        count,
+    )
+    await connection.close()
 
 
 async def test_a_fault_ends_the_stream_in_words(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:

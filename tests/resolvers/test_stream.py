@@ -43,9 +43,9 @@ async def _resync(world: World) -> None:
     world.wire.arriving.put_nowait(None)
 
 
-async def _subscribe(world: World, conversation: UUID | None, back: int) -> None:
+async def _subscribe(world: World, conversation: UUID | None, back: int, is_together: bool) -> None:
     if not world.log.is_away:
-        await world.subscribe(conversation, back)
+        await world.subscribe(conversation, back, is_together=is_together)
 
 
 async def _away(world: World, is_away: bool) -> None:
@@ -78,7 +78,7 @@ WORLD: dict[Callable[..., Coroutine[Any, Any, None]], tuple[st.SearchStrategy[An
     _join: (st.sampled_from(LATER),),
     _deliver: (small,),
     _resync: (),
-    _subscribe: (st.sampled_from([None, None, *CONVERSATIONS]), small),
+    _subscribe: (st.sampled_from([None, None, *CONVERSATIONS]), small, st.booleans()),
     _away: (st.booleans(),),
     _pass: (st.integers(1, 8),),
 }
@@ -143,12 +143,13 @@ def test_every_interleaving_delivers_exactly_the_log(script: list[tuple[Any, ...
     _run(scenario)
 
 
-def test_readers_that_are_up_to_date_share_one_reading() -> None:
+@pytest.mark.parametrize("is_together", [False, True])
+def test_readers_that_are_up_to_date_share_one_reading(*, is_together: bool) -> None:
     """Two hundred of them are served by one reading of the log."""
 
     async def scenario(world: World) -> None:
         for _ in range(200):
-            (await world.subscribe(CONVERSATIONS[0])).sink.allow(10)
+            (await world.subscribe(CONVERSATIONS[0], is_together=is_together)).sink.allow(10)
         world.commit(CONVERSATIONS[0], 1)
         await world.settle()
         world.log.readings = 0

@@ -1,14 +1,16 @@
 """A log in memory, a hub, and those who follow: what the tests of the stream play with."""
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 from db.events import Standing
 from db.rows import Event
 from resolvers.counters import Counters
 from resolvers.following import ConversationSource, ViewerSource
-from resolvers.positions import ConversationPosition, ViewerPosition
+from resolvers.positions import ConversationPosition, Position, ViewerPosition
 from resolvers.reader import Audience, Reader, Source
 from resolvers.stream import Hub
 from resolvers.wakeups import Hint, Kind
@@ -30,37 +32,83 @@ class Taker:
         self._may_take = 6  # live for a while, then only as fast as the test says
         self._room = asyncio.Event()
 
-    @property
-    def has_room(self) -> bool:
-        return self._may_take > 0
-
-    def push(self, event: Event) -> None:
-        self._may_take -= 1
-        self.taken.append(event)
-        self.cursor = self._position.cursor
-        self.progress.set()
+    def push(self, events: Sequence[Event], position: Position) -> bool:
+        if self._may_take <= 0:
+            return False
+        for event in position.receive(events):
+            self._take(event)
+        return True
 
     async def send(self, event: Event) -> None:
-        while not self.has_room:
+        while self._may_take <= 0:
             self._room.clear()
             await self._room.wait()
-        self.push(event)
+        self._take(event)
 
     def allow(self, count: int) -> None:
         self._may_take += count
         self._room.set()
 
+    def _take(self, event: Event) -> None:
+        self._may_take -= 1
+        self.taken.append(event)
+        self.cursor = self._position.cursor
+        self.progress.set()
+
+
+class Together(Audience):
+    """Offers as one what is heard of a conversation while it is busy, as the groups of the fan-out do."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(hub)
+        self._heard: deque[Event | int] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    def hear(self, event: Event) -> None:
+        self._heard.append(event)
+        self._work()
+
+    def advance(self, horizon: int) -> None:
+        self._heard.append(horizon)
+        self._work()
+
+    def _work(self) -> None:
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._pass_on())
+
+    async def _pass_on(self) -> None:
+        while self._heard:
+            heard = self._heard.popleft()
+            await asyncio.sleep(0)
+            if isinstance(heard, int):
+                super().advance(heard)
+                continue
+            events = [heard]
+            while self._heard and _go_together(heard, self._heard[0]):
+                events.append(cast("Event", self._heard.popleft()))
+                await asyncio.sleep(0)
+            for reader in self.readers(heard.conversation_key):
+                reader.offer(events)
+
+
+def _go_together(one: Event, other: Event | int) -> bool:
+    return (
+        isinstance(other, Event)
+        and one.conversation_key == other.conversation_key
+        and all(each.revision and not each.removed_keys for each in (one, other))
+    )
+
 
 class Subscriber:
     """Somebody who follows, is cut off, and goes on with the last cursor; what they received in all their lives."""
 
-    def __init__(self, world: "World", conversation: UUID | None) -> None:
+    def __init__(self, world: "World", conversation: UUID | None, *, is_together: bool = False) -> None:
         self.conversation = conversation
         self.received: defaultdict[UUID, list[int]] = defaultdict(list)
         self.kinds: list[str] = []
         self.start: dict[UUID, int] = {}
         self._world = world
-        self._audience = Audience(world.hub)
+        self._audience = world.audience if is_together else Audience(world.hub)
         self.sink: Taker
         self.task: asyncio.Task[None] | None = None
 
@@ -122,6 +170,7 @@ class World:
         self.wire = Wire()
         self.counters = Counters()
         self.hub = Hub(self.log, self.wire, self.counters)
+        self.audience = Together(self.hub)
         self.subscribers: list[Subscriber] = []
         self.told: list[Hint] = []
 
@@ -140,8 +189,9 @@ class World:
         if self.told:
             self.wire.arriving.put_nowait([self.told[which % len(self.told)]])
 
-    async def subscribe(self, conversation: UUID | None, back: int = 0) -> Subscriber:
-        subscriber = Subscriber(self, conversation)
+    async def subscribe(self, conversation: UUID | None, back: int = 0, *, is_together: bool = False) -> Subscriber:
+        """Somebody new, in an audience of their own or together with others."""
+        subscriber = Subscriber(self, conversation, is_together=is_together)
         await subscriber.begin(back)
         self.subscribers.append(subscriber)
         return subscriber
