@@ -1,9 +1,10 @@
 """Statements about conversations."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from db import paging, tables, users
 from db.messages import MessageList, MessageParts, Pane, needs_watermarks, watermark_columns
@@ -64,6 +66,10 @@ class ConversationParts:
     @property
     def needs_watermarks(self) -> bool:
         return needs_watermarks(self.last_message) or (self.messages is not None and needs_watermarks(self.messages[1]))
+
+    @property
+    def needs_people(self) -> bool:
+        return self.participants is not None or self.others
 
     @property
     def needs_count(self) -> bool:
@@ -107,13 +113,10 @@ class _Reading:
         message = tables.messages
         people: list[ColumnElement[Any]] = []
         self._lists: list[FromClause] = [chosen]
-        self._members: slice | None = None
         self._last: tuple[MessageList, slice] | None = None
         self._messages: tuple[MessageList, slice] | None = None
-        if parts.participants or parts.others:
-            members = _first_participants(id_, chosen).cte("members")
-            people.append(members.c.user_id)
-            self._members = self._add(members)
+        if parts.needs_people:
+            people.append(func.unnest(list(chosen.c)[len(before) + _OWN]))
         if parts.last_message:
             is_last = and_(message.c.conversation_id == id_, message.c.seq == last_seq)
             last = MessageList("last_message", parts.last_message, chosen.join(message, is_last), message)
@@ -151,6 +154,10 @@ class _Reading:
             own.c.context_url,
         ]
         source = source.outerjoin(own, own.c.id == key)
+        if self._parts.needs_people:
+            first = _first_participants(own, is_whole=self._parts.participants is not None)
+            columns += first.c
+            source = source.join(first, true())
         if self._parts.viewer_state:
             mine, membership = _participants.alias("mine"), _memberships.alias("membership")
             columns += [
@@ -184,18 +191,15 @@ class _Reading:
     ) -> tuple[list[Record], dict[UUID, Conversation]]:
         """The first list as it is, and the conversations in it by their keys."""
         lists = await self._union.all(connection, viewer=viewer, **parts.values, **values)
-        people = {record[0]: User(*record) for record in lists[self._people][0]} if self._people else {}
+        people: dict[UUID, User] = {}
+        if self._people:
+            ((everybody,),) = lists[self._people]
+            people = {user.key: user for user in map(User, *(values or () for values in everybody))}
         found: dict[UUID, Conversation] = {}
         marks: dict[UUID, Watermarks] = {}
-        totals: dict[UUID, int] = {}
         for record in lists[0]:
-            if (key := record[self._at]) is None:
-                continue
-            found[key], totals[key], mark = self._read(record)
-            if mark is not None:
-                marks[key] = mark
-        if self._members:
-            _add_members(found, lists[self._members][0], people, totals, viewer, parts)
+            if (key := record[self._at]) is not None:
+                found[key] = self._read(record[self._at :], people, marks, viewer, parts)
         if self._last:
             last, place = self._last
             for message in last.read(lists[place], people, marks):
@@ -210,9 +214,16 @@ class _Reading:
                 conversation.along[pane.window(key, conversation.last_seq), wanted] = read[key]
         return lists[0], found
 
-    def _read(self, record: Record) -> tuple[Conversation, int, Watermarks | None]:
-        at, parts = self._at + _OWN, self._parts
-        key, kind, title, created_at, last_activity_at, last_seq, revision, *context = record[self._at : at]
+    def _read(
+        self,
+        record: Record,
+        people: Mapping[UUID, User],
+        marks: dict[UUID, Watermarks],
+        viewer: UUID | None,
+        parts: ConversationParts,
+    ) -> Conversation:
+        """The conversation; its watermarks go to `marks`."""
+        key, kind, title, created_at, last_activity_at, last_seq, revision, *context = record[:_OWN]
         conversation = Conversation(
             key,
             kind,
@@ -223,66 +234,63 @@ class _Reading:
             last_seq,
             revision,
         )
+        rest = iter(record[_OWN:])
+        first: list[Sequence[Any]] = []
+        if parts.needs_people:
+            first = [next(rest) or () for _ in range(_FIRST if parts.participants else 1)]
         if parts.viewer_state:
-            role, *state = record[at : at + 6]
+            role, *state = islice(rest, 6)
             conversation.viewer_state = ViewerState(role, last_seq, *state) if role is not None else None
-            at += 6
-        total = 0
-        if parts.needs_count:
-            total, at = record[at], at + 1
+        total = next(rest) if parts.needs_count else None
         if parts.others:
-            conversation.others_count, at = record[at], at + 1
-        return conversation, total, Watermarks(*record[at:]) if parts.needs_watermarks else None
-
-
-def _add_members(
-    found: dict[UUID, Conversation],
-    records: Sequence[Record],
-    people: dict[UUID, User],
-    totals: dict[UUID, int],
-    viewer: UUID | None,
-    parts: ConversationParts,
-) -> None:
-    """Give each conversation the participants that were read along with it."""
-    first: dict[UUID, list[Record]] = {key: [] for key in found}
-    for record in records:
-        first[record[0]].append(record)
-    for key, conversation in found.items():
-        members = first[key]
-        if parts.others:
-            others = [people[record[1]].name for record in members[: NAMES_SHOWN + 1] if record[1] != viewer]
-            conversation.others = tuple(others[:NAMES_SHOWN])
+            conversation.others_count = next(rest)
+            others = (people[user].name for user in first[0] if user != viewer)
+            conversation.others = tuple(islice(others, NAMES_SHOWN))
         if (cut := parts.participants) is not None:
-            page = [Participant(key, people[record[1]], *record[2:]) for record in members[: cut.size]]
-            total = totals[key] if cut.counted else None
-            conversation.along[cut] = Rows(page, has_previous=False, has_next=len(members) > cut.size, total=total)
+            members = [Participant(key, people[user], *of) for user, *of in islice(zip(*first, strict=True), cut.size)]
+            more = len(first[0]) > cut.size
+            conversation.along[cut] = Rows(members, has_previous=False, has_next=more, total=total)
+        if parts.needs_watermarks:
+            marks[key] = Watermarks(*rest)
+        return conversation
 
 
 _OWN = 11
 """Columns of a conversation without its parts."""
 
+_FIRST = 6
+"""Columns of its first participants."""
+
 _LAST_SEQ = 5
 """The place of last_seq among them."""
 
 
-def _first_participants(conversation: ColumnElement[Any], source: FromClause) -> Select[Any]:
-    """The first who joined each conversation, in that order; the fields of rows.Participant with a user's key."""
+def _first_participants(conversation: FromClause, *, is_whole: bool) -> LateralFromClause:
+    """One row: the first who joined, in that order, as an array of each column; without `is_whole` of users alone.
+
+    Arrays, for rows of their own would cost both PostgreSQL and the driver more than what is in them.
+    """
     first = (
-        select(
-            _participants.c.conversation_id,
-            _participants.c.user_id,
-            _participants.c.role,
-            _participants.c.joined_at,
-            _participants.c.last_read_seq,
-            _participants.c.last_read_at,
-            _participants.c.last_delivered_seq,
-        )
-        .where(_participants.c.conversation_id == conversation)
+        select(_participants)
+        .where(_participants.c.conversation_id == conversation.c.id)
         .order_by(_participants.c.joined_at, _participants.c.user_id)
         .limit(bindparam("people_limit", type_=Integer))
-        .lateral("first")
+        .correlate(conversation)
+        .subquery("first")
     )
-    return select(first).select_from(source.join(first, true()))
+    columns = (
+        first.c.user_id,
+        first.c.role,
+        first.c.joined_at,
+        first.c.last_read_seq,
+        first.c.last_read_at,
+        first.c.last_delivered_seq,
+    )
+    return select(*(_array(column) for column in columns[: _FIRST if is_whole else 1])).lateral("members")
+
+
+def _array(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.array_agg(column).label(str(column.key))
 
 
 @lru_cache

@@ -43,9 +43,11 @@ def read(record: Record, at: int = 0) -> User | None:
     return User(*record[at : at + WIDTH]) if record[at] is not None else None
 
 
-def those(keys: Sequence[ColumnElement[Any]]) -> Select[Any]:
-    """The users whose keys stand in these columns, each once."""
-    return select(*columns(_users)).where(_users.c.id.in_(union(*(select(key) for key in keys))))
+def those(keys: Sequence[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:
+    """One row: the users whose keys stand in these columns, each once, as an array of each column."""
+    wanted = union(*(select(key) for key in keys))
+    arrays = (func.array_agg(column).label(str(column.key)) for column in columns(_users))
+    return select(*arrays).where(_users.c.id.in_(wanted))
 
 
 _BY_KEYS = Statement(select(*columns(_users)).where(_users.c.id == func.any(bindparam("keys", type_=ARRAY(Uuid)))))
