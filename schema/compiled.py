@@ -20,7 +20,7 @@ The rules, and why each of them:
 import keyword
 from collections.abc import Callable, Iterable, Iterator
 from types import CoroutineType, GeneratorType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from graphql import (
     DirectiveNode,
@@ -48,7 +48,7 @@ from graphql import (
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path, gather_with_cancel
-from graphql.type import TypeNameMetaFieldDef
+from graphql.type import GraphQLResolveInfoHelpers, TypeNameMetaFieldDef
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types import Info
@@ -59,11 +59,18 @@ from strawberry.types.unset import UnsetType
 
 from schema.recent import Recent
 
+
+def _never(*_: object) -> NoReturn:
+    raise RuntimeError("the operation has ended")
+
+
 _OPERATIONS: Final = 512  # that are remembered
 _COMBINATIONS: Final = 32  # of the variables in one operation's directives, that are
 
 _IMMUTABLE: Final = {str, int, float, bool, type(None), UnsetType}
 """Types of arguments that all rows of an execution may be given alike."""
+
+_NO_HELPERS: Final = GraphQLResolveInfoHelpers(gather=_never, track=_never)
 
 Data = dict[str, Any]
 Read = Callable[[Any], Any]
@@ -93,6 +100,11 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         if self._plan is not None:
             fields = self._plan.begin(root_type, fields)
         return super().execute_collected_root_fields(root_type, root_value, fields, serially, usages)
+
+    def build_response(self, data: Data | None) -> Any:
+        # What refers to this executor and is referred to by it keeps all that was read until the garbage collector comes.
+        self.async_helpers = _NO_HELPERS
+        return super().build_response(data)
 
     def collect_subfields(self, return_type: GraphQLObjectType, details: FieldDetailsList) -> CollectedFields:
         if self._plan is None or id(details) not in self._plan.fields:

@@ -86,7 +86,8 @@ class Query:
     )
     async def conversation(self, info: Info, id: Id) -> rows.Conversation | None:  # noqa: A002  (Relay's name)
         key = parse_conversation_id(id)
-        return await loading.find_conversation(info, key, conversation_parts(info, key=key))
+        parts, context = conversation_parts(info, key=key), info.context
+        return (await conversations.by_keys(context.service, context.viewer.key, [key], parts)).get(key)
 
     @strawberry.field(
         description="The viewer's conversations, newest activity first. 20 by default.",
