@@ -24,10 +24,13 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from graphql import (
     DirectiveNode,
+    DocumentNode,
     GraphQLBoolean,
     GraphQLEnumType,
+    GraphQLError,
     GraphQLField,
     GraphQLID,
+    GraphQLInputType,
     GraphQLInt,
     GraphQLList,
     GraphQLNonNull,
@@ -37,8 +40,8 @@ from graphql import (
     GraphQLScalarType,
     GraphQLSchema,
     GraphQLString,
-    OperationDefinitionNode,
     Undefined,
+    ValueNode,
     VariableNode,
     Visitor,
     get_named_type,
@@ -46,13 +49,18 @@ from graphql import (
     visit,
 )
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
-from graphql.execution.values import get_argument_values
+from graphql.execution.executor import default_field_resolver, default_type_resolver
+from graphql.execution.values import VariableValues, VariableValueSource, get_argument_values, get_variable_values
 from graphql.pyutils import Path, gather_with_cancel
 from graphql.type import GraphQLResolveInfoHelpers, TypeNameMetaFieldDef
+from strawberry.relay import GlobalID
+from strawberry.schema.compat import is_scalar
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types import Info
 from strawberry.types.arguments import convert_arguments
+from strawberry.types.base import StrawberryOptional
+from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 from strawberry.types.unset import UnsetType
@@ -65,6 +73,14 @@ def _never(*_: object) -> NoReturn:
 
 
 _OPERATIONS: Final = 512  # that are remembered
+_PASSED_ON: Final = {"is_awaitable", "operation_extensions"}
+_REST: Final = (
+    *("field_resolver", "type_resolver", "subscribe_field_resolver", "max_coercion_errors", "enable_early_execution"),
+    *("middleware", "is_awaitable", "is_async_iterable", "hide_suggestions", "abort_signal", "hooks"),
+)
+"""The other parameters of graphql-core's `build`, in their order."""
+_MOST_ERRORS: Final = 50
+_DEFAULTS: Final = {"max_coercion_errors": _MOST_ERRORS}
 _COMBINATIONS: Final = 32  # of the variables in one operation's directives, that are
 
 _IMMUTABLE: Final = {str, int, float, bool, type(None), UnsetType}
@@ -92,11 +108,63 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     _arguments: dict["Field", Data]
     """Converted once an execution: a field in a list has the same ones for every row."""
 
+    known: "Operation | None" = None
+    """What is known of the operation; None where plans do not know of everything that is asked for."""
+
+    @classmethod
+    def build(  # type: ignore[override]
+        cls,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        root_value: Any = None,
+        context_value: Any = None,
+        raw_variable_values: Data | None = None,
+        operation_name: str | None = None,
+        *rest: Any,
+        **more: Any,
+    ) -> "Executor | list[GraphQLError]":
+        """An executor of the operation, which is looked for in the document, and its fragments with it, but once."""
+        key = id(schema), id(document), operation_name
+        known = _operations.find(key)
+        more = _that_matters(dict(zip(_REST, rest, strict=False)) | more)
+        if known is None or not more.keys() <= _PASSED_ON:
+            built = super().build(
+                schema, document, root_value, context_value, raw_variable_values, operation_name, **more
+            )
+            if isinstance(built, cls) and built.is_plain:
+                built.known = known or _operations.keep(key, Operation(document, built))
+            return built  # type: ignore[return-value]  # of this class
+        variables = known.variables(raw_variable_values or {})
+        if isinstance(variables, list):
+            return variables
+        executor = cls(
+            schema,
+            known.fragment_definitions,
+            known.fragments,
+            root_value,
+            context_value,
+            known.node,
+            variables,
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
+            **more,
+        )
+        executor.known = known
+        return executor
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing that plans do not know of."""
+        middleware = self.middleware_manager
+        has_middleware = middleware is not None and bool(middleware.middlewares)
+        return not has_middleware and not self.abort_signal and not self.hooks
+
     def execute_collected_root_fields(
         self, root_type: GraphQLObjectType, root_value: Any, fields: GroupedFieldSet, serially: bool, usages: Any
     ) -> Any:
         self._arguments = {}
-        self._plan = _plan_of(self)
+        self._plan = self.known.plan(self.variable_values.coerced) if self.known else None
         if self._plan is not None:
             fields = self._plan.begin(root_type, fields)
         return super().execute_collected_root_fields(root_type, root_value, fields, serially, usages)
@@ -165,8 +233,13 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     def _coerced(self, field: "Field") -> Data:
         if not field.has_arguments:
             return {}
+        if field.constants is not None:
+            return field.constants
         node, variables = field.nodes[0], self.variable_values
-        return get_argument_values(field.definition, node, variables, None, self.hide_suggestions)
+        arguments = get_argument_values(field.definition, node, variables, None, self.hide_suggestions)
+        if not field.has_variables and all(type(value) in _IMMUTABLE for value in arguments.values()):
+            field.constants = arguments
+        return arguments
 
     def _info(self, field: "Field", path: Path) -> GraphQLResolveInfo[Any]:
         return self.build_resolve_info(field.definition, field.nodes, field.parent, path)
@@ -218,6 +291,15 @@ async def _filled(data: Data, waiting: list[str]) -> Data:
     return data
 
 
+def _that_matters(given: Data) -> Data:
+    """The arguments of `build` that are not what they would be anyway."""
+    return {
+        name: value
+        for name, value in given.items()
+        if value and value != _DEFAULTS.get(name) and getattr(value, "middlewares", True)
+    }
+
+
 class Gap(NamedTuple):
     """A field that a compiled selection leaves to the executor."""
 
@@ -248,6 +330,9 @@ class Field:
         self.attribute = _attribute(definition)
         self.call = Call.of(schema, definition)
         self.has_arguments = bool(definition.args or self.nodes[0].arguments)
+        self.has_variables = any(_holds_variable(argument.value) for argument in self.nodes[0].arguments or ())
+        self.constants: Data | None = None
+        """The arguments, coerced, where they hold no variables."""
         self._read: Read | None = None
         self._is_read_known = False
 
@@ -281,6 +366,7 @@ class Call:
         sources = resolver.parent_parameter, resolver.root_parameter
         self._sources = [parameter.name for parameter in sources if parameter]
         self._info = resolver.info_parameter.name if resolver.info_parameter else None
+        self._plain = self._names()
 
     @classmethod
     def of(cls, schema: GraphQLSchema, definition: GraphQLField) -> "Call | None":
@@ -298,8 +384,21 @@ class Call:
 
     def arguments(self, coerced: Data, info: Info) -> Data:
         """The arguments by their names in Python, as strawberry converts them."""
+        if self._plain is not None:
+            return {name: coerced[given] for given, name in self._plain if given in coerced}
         converter = self._converter
         return convert_arguments(coerced, self.field.arguments, converter.scalar_registry, converter.config, info)
+
+    def _names(self) -> list[tuple[str, str]] | None:
+        """The arguments' names in GraphQL and in Python, where each is handed on as it is."""
+        config, registry = self._converter.config, self._converter.scalar_registry
+        names = []
+        for argument in self.field.arguments:
+            of = argument.type.of_type if type(argument.type) is StrawberryOptional else argument.type
+            if of is GlobalID or not (is_scalar(of, registry) or isinstance(of, StrawberryEnumDefinition)):
+                return None
+            names.append((config.name_converter.from_argument(argument), str(argument.python_name)))
+        return names
 
     def __call__(self, source: Any, info: Info, arguments: Data) -> Any:
         named = dict.fromkeys(self._sources, source)
@@ -308,6 +407,21 @@ class Call:
         return (
             self._function(source, **arguments, **named) if self._takes_self else self._function(**arguments, **named)
         )
+
+
+def _holds_variable(value: ValueNode) -> bool:
+    found = _Variables()
+    visit(value, found)
+    return found.is_any
+
+
+class _Variables(Visitor):
+    """Finds out whether there is a variable."""
+
+    is_any = False
+
+    def enter_variable(self, *_: object) -> None:
+        self.is_any = True
 
 
 class Plan:
@@ -503,14 +617,33 @@ class KnownRows(set[type]):
         return row
 
 
-class _Operation:
-    """The plans of an operation, which is kept so that its id stays its own."""
+class Operation:
+    """What does not change about an operation from one execution to the next."""
 
-    def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode, conditions: list[str]) -> None:
-        self.node = operation
-        self._schema = schema
-        self._conditions = conditions
+    def __init__(self, document: DocumentNode, executor: Executor) -> None:
+        """`executor` is one of this operation, as graphql-core has built it."""
+        self.node = executor.operation
+        self.fragment_definitions = executor.fragment_definitions
+        self.fragments = executor.fragments
+        self._document = document  # is kept, so that its id stays its own
+        self._schema = executor.schema
+        self._signatures = {name: source.signature for name, source in executor.variable_values.sources.items()}
+        conditions = _Conditions()
+        for node in (self.node, *self.fragment_definitions.values()):
+            visit(node, conditions)
+        self._conditions = sorted(conditions.names)
         self._plans: dict[tuple[Any, ...], Plan] = {}
+
+    def variables(self, given: Data) -> VariableValues | list[GraphQLError]:
+        """The values of its variables, coerced; or what is wrong with them, which graphql-core finds out."""
+        sources: dict[str, VariableValueSource] = {}
+        for name, signature in self._signatures.items():
+            value = given.get(name)
+            if not _is_as_it_is(signature.type, value):
+                definitions = self.node.variable_definitions or ()
+                return get_variable_values(self._schema, definitions, given, max_errors=_MOST_ERRORS)
+            sources[name] = VariableValueSource(signature, value)
+        return VariableValues(sources, {name: source.value for name, source in sources.items()})
 
     def plan(self, variables: Data) -> Plan:
         key = tuple(variables.get(name) for name in self._conditions)
@@ -522,11 +655,13 @@ class _Operation:
         return plan
 
 
-def _operation(executor: Executor) -> _Operation:
-    conditions = _Conditions()
-    for node in (executor.operation, *executor.fragment_definitions.values()):
-        visit(node, conditions)
-    return _Operation(executor.schema, executor.operation, sorted(conditions.names))
+def _is_as_it_is(type_: GraphQLInputType, value: object) -> bool:
+    """Whether coercion would return the value itself."""
+    if isinstance(type_, GraphQLNonNull):
+        type_ = type_.of_type
+    if type_ is GraphQLID or type_ is GraphQLString:
+        return type(value) is str
+    return type_ is GraphQLBoolean and type(value) is bool
 
 
 class _Conditions(Visitor):
@@ -541,14 +676,5 @@ class _Conditions(Visitor):
         self.names |= {value.name.value for value in used if isinstance(value, VariableNode)}
 
 
-_operations: Recent[tuple[int, int], _Operation] = Recent(_OPERATIONS)
-"""By the ids of schema and operation: to compare whole documents takes longer than all this saves."""
-
-
-def _plan_of(executor: Executor) -> Plan | None:
-    """The plan for an execution; None where it has what plans do not know of."""
-    middleware = executor.middleware_manager
-    if executor.abort_signal or (middleware and middleware.middlewares):
-        return None
-    key = id(executor.schema), id(executor.operation)
-    return _operations.get(key, lambda: _operation(executor)).plan(executor.variable_values.coerced)
+_operations: Recent[tuple[int, int, str | None], Operation] = Recent(_OPERATIONS)
+"""By the ids of schema and document: to compare whole documents takes longer than all this saves."""

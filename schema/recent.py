@@ -17,11 +17,18 @@ class Recent(Generic[K, V]):
 
     def get(self, key: K, make: Callable[[], V]) -> V:
         """The value; made where it is not there."""
+        value = self.find(key)
+        return self.keep(key, make()) if value is None else value
+
+    def find(self, key: K) -> V | None:
+        """The value, None where it is not there."""
         value = self._values.get(key)
-        if value is None:
-            value = self._values[key] = make()
-            if len(self._values) > self._most:
-                self._values.popitem(last=False)
-        else:
+        if value is not None:
             self._values.move_to_end(key)
+        return value
+
+    def keep(self, key: K, value: V) -> V:
+        self._values[key] = value
+        if len(self._values) > self._most:
+            self._values.popitem(last=False)
         return value

@@ -2,10 +2,14 @@
 
 from datetime import UTC, datetime
 
+import orjson
 import strawberry
 
 
 def _serialize(moment: datetime) -> str:
+    if moment.tzinfo is UTC and moment.microsecond:  # else orjson leaves them out
+        # A page has fifty of them, and isoformat takes four times as long.
+        return orjson.dumps(moment, option=orjson.OPT_UTC_Z)[1:-1].decode()
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

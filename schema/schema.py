@@ -111,7 +111,7 @@ class Schema(strawberry.Schema):
             context,
             variables,
             name,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # which promises no more than bool
+            is_awaitable=optimized_is_awaitable,
         )
         if isinstance(executor, list):
             return GraphQLExecutionResult(None, executor)
