@@ -17,7 +17,9 @@ The rules, and why each of them:
 - What `@skip` and `@include` leave of a selection depends on variables: each combination of them is a plan of its own.
 """
 
+import itertools
 import keyword
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from types import CoroutineType, GeneratorType
 from typing import Any, Final, NamedTuple, NoReturn
@@ -89,7 +91,9 @@ _IMMUTABLE: Final = {str, int, float, bool, type(None), UnsetType}
 _NO_HELPERS: Final = GraphQLResolveInfoHelpers(gather=_never, track=_never)
 
 Data = dict[str, Any]
-Read = Callable[[Any], Any]
+Told = defaultdict[int, dict[int, tuple[Any, Any]]]
+"""What was told of objects in this execution: for each place in its plan by the object's id, with the object."""
+Read = Callable[[Any, Told], Any]
 """What is told of a value; any exception means that graphql-core has to."""
 
 
@@ -107,12 +111,13 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     _plan: "Plan | None" = None
     _arguments: dict["Field", Data]
     """Converted once an execution: a field in a list has the same ones for every row."""
+    _told: "Told"
 
     known: "Operation | None" = None
     """What is known of the operation; None where plans do not know of everything that is asked for."""
 
     @classmethod
-    def build(  # type: ignore[override]
+    def build(
         cls,
         schema: GraphQLSchema,
         document: DocumentNode,
@@ -167,6 +172,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         self._plan = self.known.plan(self.variable_values.coerced) if self.known else None
         if self._plan is not None:
             fields = self._plan.begin(root_type, fields)
+            self._told = defaultdict(dict)
         return super().execute_collected_root_fields(root_type, root_value, fields, serially, usages)
 
     def build_response(self, data: Data | None) -> Any:
@@ -189,6 +195,8 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         field = self.field(details)
         if field is None:
             return super().execute_field(parent_type, source, details, path, position)
+        if path.prev is None:
+            self._told.clear()  # the mutation before this one may have changed what it told
         try:
             result = self._resolve(field, source, path)
             if self.is_awaitable(result):
@@ -208,7 +216,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         if row is None:
             return super().collect_and_execute_subfields(return_type, details, path, result, position)
         try:
-            data = row.read(result)
+            data = row.read(result, self._told)
         except Exception:  # noqa: BLE001  (a surprise of any kind; graphql-core finds out what is wrong, if anything)
             return super().collect_and_execute_subfields(return_type, details, path, result, position)
         return self._fill(data, row.gaps, return_type, path, result) if row.gaps else data
@@ -248,7 +256,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         read = field.reader(self)
         if read is not None:
             try:
-                return read(result)
+                return read(result, self._told)
             except Exception:  # noqa: BLE001, S110  (a surprise, as above)
                 pass
         return self.complete_value(field.type, field.details, self._info(field, path), path, result, None)
@@ -298,6 +306,9 @@ def _that_matters(given: Data) -> Data:
         for name, value in given.items()
         if value and value != _DEFAULTS.get(name) and getattr(value, "middlewares", True)
     }
+
+
+_places = itertools.count()
 
 
 class Gap(NamedTuple):
@@ -476,7 +487,7 @@ class Source:
             body = self._value(field.type, field.details, "v")
         except NotCompilableError:
             return None
-        self._lines += ["def read(v):", *_indented(body), "    return v"]
+        self._lines += ["def read(v, told):", *_indented(body), "    return v"]
         return self._run("read")
 
     def row(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Row | None:
@@ -513,7 +524,7 @@ class Source:
                 variable = "None"
             told.append(f"{name!r}: {variable}")
         function = self._name("row", None)
-        self._lines += [f"def {function}(row):", *_indented(body), f"    return {{{', '.join(told)}}}"]
+        self._lines += [f"def {function}(row, told):", *_indented(body), f"    return {{{', '.join(told)}}}"]
         return function
 
     def _collect(self, type_: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
@@ -544,7 +555,7 @@ class Source:
         if isinstance(type_, GraphQLList):
             return self._list(type_.of_type, details, v)
         if isinstance(type_, GraphQLObjectType):
-            return [f"{v} = {self._object(type_, details, v)}"]
+            return self._shared(type_, details, v)
         if isinstance(type_, GraphQLEnumType):
             return [_unless(f"type({v}) is str"), f"{v} = {self._name('names', _names_of(type_))}[{v}]"]
         if isinstance(type_, GraphQLScalarType):
@@ -568,14 +579,23 @@ class Source:
         if isinstance(item, GraphQLNonNull) and isinstance(item.of_type, GraphQLObjectType):
             return [checked, f"{v} = [{self._object(item.of_type, details, 'i')} for i in {v}]"]
         function = self._name("item", None)
-        self._lines += [f"def {function}(i):", *_indented(self._value(item, details, "i")), "    return i"]
-        return [checked, f"{v} = [{function}(i) for i in {v}]"]
+        self._lines += [f"def {function}(i, told):", *_indented(self._value(item, details, "i")), "    return i"]
+        return [checked, f"{v} = [{function}(i, told) for i in {v}]"]
+
+    def _shared(self, type_: GraphQLObjectType, details: FieldDetailsList, v: str) -> list[str]:
+        """What tells of an object that other rows may refer to as well: once. With it the object is kept, and its id."""
+        place = next(_places)
+        return [
+            f"t = told[{place}].get(id({v}))",
+            f"if t is None: t = told[{place}][id({v})] = {v}, {self._object(type_, details, v)}",
+            f"{v} = t[1]",
+        ]
 
     def _object(self, type_: GraphQLObjectType, details: FieldDetailsList, v: str) -> str:
         """An expression for what is told of the object in a variable."""
         function = self._function(type_, details, None)
         known = self._name("known", KnownRows(type_, self._executor.is_awaitable))
-        return f"{function}({v} if type({v}) in {known} else {known}.check({v}))"
+        return f"{function}({v} if type({v}) in {known} else {known}.check({v}), told)"
 
 
 def _unless(condition: str) -> str:
