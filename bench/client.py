@@ -23,6 +23,8 @@ Json = dict[str, Any]
 
 _PATIENCE = 20.0  # seconds without anything new, after which messages count as lost
 _FIRST_PAUSE = 0.3  # seconds after the first subscription: broadcaster's own backend fails when two first ones meet
+_A_FEW = 50  # sockets that are opened in one go
+_LONG = 8.0  # seconds of a window, after which pings are answered in it: servers wait for 20
 _TOLD = 5  # problems that are told of many
 
 
@@ -99,6 +101,8 @@ class Client:
             self._subscribers[subscriber.fileno()] = subscriber
             self._sizes[subscriber.group] += 1
             self._poll.register(subscriber.fileno(), select.EPOLLIN)
+            if len(self._subscribers) % _A_FEW == 0:
+                self._keep_up()
         return len(self._subscribers)
 
     def send(self, job: Json) -> Json:
@@ -115,8 +119,7 @@ class Client:
             for poster in posters.values():
                 self._poll.unregister(poster.fileno())
                 poster.close()
-        for subscriber in self._subscribers.values():
-            subscriber.take()
+        self._take()
         return {"sends": len(self._sent.groups), "deliveries": deliveries, "seconds": seconds, "client_cpu": used}
 
     def verify(self, asked: Json) -> Json:
@@ -134,6 +137,17 @@ class Client:
         """One message as a subscriber got it."""
         return next(each.received[-1][1].decode() for each in self._subscribers.values() if each.received)
 
+    def _keep_up(self) -> None:
+        """Answer the pings of the sockets that are open while others are being opened."""
+        for ready, _ in self._poll.poll(0):
+            if ready in self._subscribers:
+                self._subscribers[ready].receive()
+                self._subscribers[ready].take()
+
+    def _take(self) -> None:
+        for subscriber in self._subscribers.values():
+            subscriber.take()
+
     def _forget(self) -> None:
         self._sent = Sent()
         for subscriber in self._subscribers.values():
@@ -144,7 +158,7 @@ class Client:
         pace = Pace(job, max((self._sizes[target["group"]] for target in job["targets"]), default=0))
         free = list(posters.values())
         due = delivered = 0
-        moved = time.monotonic()
+        moved = taken = time.monotonic()
         while (sending := not pace.is_over(len(self._sent.groups))) or due > 0 or len(free) < len(posters):
             wait = pace.wait(len(self._sent.groups), due) if sending and free else None
             if wait == 0:
@@ -163,6 +177,9 @@ class Client:
             if arrived:
                 moved = time.monotonic()
                 time.sleep(job["pause"])
+                if moved - taken > _LONG:
+                    self._take()
+                    taken = moved
             elif wait is None and time.monotonic() - moved > job.get("patience", _PATIENCE):
                 break  # what is missing is found by `verify`
         return delivered
