@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib import pyplot as plt
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from bench.curves import POINTS
@@ -12,6 +13,7 @@ from bench.curves import POINTS
 Point = dict[str, Any]
 
 _COLOURS = {"parley": "#0b6e4f", "node": "#c1440e"}
+_LINES = {"server": "o-", "postgres": "s--"}
 _INK = "#333333"
 
 
@@ -37,10 +39,10 @@ DRAWINGS = (
 
 
 def main() -> None:
-    """Draw all."""
+    """Draw what was measured."""
     points = json.loads(POINTS.read_text())
     plt.rcParams |= {"font.size": 10, "axes.edgecolor": _INK, "text.color": _INK, "axes.labelcolor": _INK}
-    for drawing in DRAWINGS:
+    for drawing in (each for each in DRAWINGS if each.name in points):
         _draw(drawing, points[drawing.name])
 
 
@@ -52,16 +54,26 @@ def _draw(drawing: Drawing, points: list[Point]) -> None:
         for peer, colour in _COLOURS.items():
             own = [point for point in points if point["operation"] == operation and point["peer"] == peer]
             sizes = [point["size"] for point in own]
-            left.plot(sizes, [point["rate"] for point in own], "o-", color=colour, label=peer)
-            for part, line in (("server", "o-"), ("postgres", "s--")):
-                label = f"{peer}: {'PostgreSQL' if part == 'postgres' else part}"
-                right.plot(sizes, [drawing.scale * point[part] for point in own], line, color=colour, label=label)
+            left.plot(sizes, [point["rate"] for point in own], "o-", color=colour)
+            for part, line in _LINES.items():
+                right.plot(sizes, [drawing.scale * point[part] for point in own], line, color=colour)
         left.set_title(f"{plural} a second", loc="left")
         right.set_title(f"CPU of one {operation}, {drawing.unit}", loc="left")
         for axes in (left, right):
             _dress(axes, drawing, sizes)
+    figure.legend(handles=_legend(), loc="outside upper center", ncols=len(_COLOURS) + len(_LINES), frameon=False)
     figure.savefig(POINTS.with_name(f"performance-{drawing.name}.png"), dpi=110)
     plt.close(figure)
+
+
+def _legend() -> list[Any]:
+    peers = [Line2D([], [], color=colour, linewidth=4, label=peer) for peer, colour in _COLOURS.items()]
+    named = {"server": "CPU of the server", "postgres": "CPU of PostgreSQL"}
+    parts = [
+        Line2D([], [], color=_INK, marker=line[0], linestyle=line[1:], label=named[part])
+        for part, line in _LINES.items()
+    ]
+    return peers + parts
 
 
 def _dress(axes: Any, drawing: Drawing, sizes: list[int]) -> None:  # noqa: ANN401  (matplotlib's are not looked at by mypy)
@@ -76,7 +88,6 @@ def _dress(axes: Any, drawing: Drawing, sizes: list[int]) -> None:  # noqa: ANN4
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axes.grid(color="#dddddd", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
 
 
 if __name__ == "__main__":
