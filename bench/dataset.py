@@ -51,6 +51,8 @@ class Dataset:
     messages: int = 200_000
     least_members: int = 2
     most_members: int = 20
+    crowded: bool = False
+    """All users are in the first conversation."""
     seed: int = 1
 
     def user(self, number: int) -> UUID:
@@ -63,10 +65,10 @@ class Dataset:
     def members(self) -> list[list[int]]:
         """The users in each conversation, the owner first."""
         chance = random.Random(self.seed)
-        return [
-            chance.sample(range(self.users), chance.randint(self.least_members, self.most_members))
-            for _ in range(self.conversations)
-        ]
+        sizes = [chance.randint(self.least_members, self.most_members) for _ in range(self.conversations)]
+        if self.crowded:
+            sizes[0] = self.users
+        return [chance.sample(range(self.users), size) for size in sizes]
 
     @cached_property
     def lengths(self) -> list[int]:

@@ -18,6 +18,7 @@ from bench.world import Server
 SUBSCRIBERS = 500
 IN_FLIGHT = 8
 
+_USERS = 200  # at least, as in the table's other columns
 _PAUSE = 0.005  # seconds; a message to 500 takes a server as long
 
 
@@ -28,13 +29,11 @@ def run(postgres: Postgres, extent: Extent) -> None:
 
 def measure(postgres: Postgres, extent: Extent, subscribers: int = SUBSCRIBERS) -> dict[str, list[Window]]:
     """The windows of each peer, one a round."""
-    dataset = Dataset(
-        users=subscribers + 1, conversations=1, messages=1, least_members=subscribers + 1, most_members=subscribers + 1
-    )
+    dataset = Dataset(users=max(subscribers + 1, _USERS), messages=extent.messages, crowded=True)
     with ExitStack() as stack:
         others = [name for name in extent.peers if name != "floor"]
         servers = stack.enter_context(world.servers(postgres, dataset, others))
-        contenders = [_contender(stack, server, dataset, extent) for server in servers]
+        contenders = [_contender(stack, server, dataset, extent, subscribers) for server in servers]
         if "floor" in extent.peers:
             if not contenders:
                 raise BenchError("the floor of the fan-out repeats what another sends: name one more")
@@ -43,13 +42,13 @@ def measure(postgres: Postgres, extent: Extent, subscribers: int = SUBSCRIBERS) 
     return {each.name: own for each, own in zip(contenders, windows, strict=True)}
 
 
-def _contender(stack: ExitStack, server: Server, dataset: Dataset, extent: Extent) -> Contender:
-    """Everybody but the sender follows, each with a token of their own."""
+def _contender(stack: ExitStack, server: Server, dataset: Dataset, extent: Extent, subscribers: int) -> Contender:
+    """Others than the sender follow, each with a token of their own."""
     dialect = server.dialect
     sender, *members = (Ask(member, 0) for member in dataset.members[0])
     client = stack.enter_context(LoadClient(server.peer.port))
     sending = _sending(dialect.target(dataset, sender), PROOF, extent)
-    client.subscribe([dialect.subscription(dataset, each) for each in members], sending)
+    client.subscribe([dialect.subscription(dataset, each) for each in members[:subscribers]], sending)
     return Contender(server.name, server.peer, client, sending)
 
 
