@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 import logs
 import settings as configuration
@@ -65,7 +66,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
         return holder[0]
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Sockets]]:
+    async def lifespan(_app: Application) -> AsyncIterator[dict[str, Sockets]]:
         async with service.running(
             str(settings.database_url),
             listen_url=settings.listen_url,
@@ -89,16 +90,31 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
         sockets=sockets,
     )
     routes: list[BaseRoute] = [
-        Route(GRAPHQL, endpoint, methods=["GET", "POST", "OPTIONS"]),
         WebSocketRoute(GRAPHQL, endpoint),
         Route("/schema.graphql", _sdl(built)),
         Route("/healthz", _healthz),
         Route("/readyz", _readyz(running, sockets)),
         *site.routes(graphql_path=GRAPHQL, demo_users=None if settings.has_token_key else _demo_users(running, secret)),
     ]
-    app = Starlette(routes=routes, lifespan=lifespan, middleware=[_cors(settings)])
+    app = Application(_cors(settings), endpoint, routes, lifespan)
     app.state.counters = counters
     return app
+
+
+class Application(Starlette):
+    """Starlette, with the one route that nearly all requests take in front of it: its own way there takes 25 µs."""
+
+    def __init__(
+        self, cors: Middleware, graphql: ASGIApp, routes: list[BaseRoute], lifespan: Lifespan["Application"]
+    ) -> None:
+        super().__init__(routes=routes, lifespan=lifespan, middleware=[cors])
+        self._graphql = cors.cls(graphql, *cors.args, **cors.kwargs)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == GRAPHQL:
+            await self._graphql(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def _secret(settings: Settings) -> str | None:

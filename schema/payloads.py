@@ -30,7 +30,8 @@ class Outcome:
 
     conversation_key: UUID | None = None
     message_key: MessageKey | None = None
-    sent: rows.Message | None = None
+    message: rows.Message | None = None
+    """As it was sent; what else may be asked for is read by the key."""
     was_created: bool = False
     deduplicated: bool = False
     conversation_count: int = 0
@@ -64,11 +65,7 @@ class StartConversationPayload:
 
 @strawberry.type(description="A message that was sent, now or before.")
 class SendMessagePayload:
-    message: Message | None = strawberry.field(
-        description="The message, committed; null where there are errors.",
-        resolver=lambda root: root.sent,
-        graphql_type=Message | None,
-    )
+    message: Message | None = strawberry.field(description="The message, committed; null where there are errors.")
     conversation: Conversation | None = strawberry.field(
         description=_CONVERSATION, resolver=_conversation, graphql_type=Conversation | None
     )

@@ -268,7 +268,7 @@ class Nature:
         refusal = errors.Invalid("no", ("input", "body"))
         conflict = errors.IdempotencyConflict("other", (), MessageKey(_KEYS[0], 1))
         refusals = ((), (refusal,), (errors.NotFound("none", ()), conflict), (errors.PermissionDenied("never", ()),))
-        return self._row(Outcome, sent=self._maybe(self._message), deduplicated=_FLAGS, errors=refusals)
+        return self._row(Outcome, message=self._maybe(self._message), deduplicated=_FLAGS, errors=refusals)
 
 
 class Root:

@@ -1,0 +1,194 @@
+"""Fields, and the calls of their resolvers as strawberry makes them: what does not change is found out once."""
+
+from collections.abc import Callable
+from dataclasses import MISSING
+from typing import Any, cast
+
+from graphql import (
+    GraphQLField,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    ValueNode,
+    Visitor,
+    get_nullable_type,
+    visit,
+)
+from graphql.execution.collect_fields import FieldDetailsList
+from strawberry.relay import GlobalID
+from strawberry.schema.compat import is_scalar
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types import Info
+from strawberry.types.arguments import convert_arguments
+from strawberry.types.base import (
+    StrawberryList,
+    StrawberryMaybe,
+    StrawberryObjectDefinition,
+    StrawberryOptional,
+    has_object_definition,
+)
+from strawberry.types.enum import StrawberryEnumDefinition
+from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
+from strawberry.types.unset import UNSET
+
+Convert = Callable[[Any], Any]
+"""Makes of a coerced value what a resolver is given; null stays null."""
+Named = tuple[str, str, Convert]
+"""Name in GraphQL, name in Python, and how its value is converted."""
+
+
+class NotConvertibleError(Exception):
+    """A type whose values only strawberry can convert."""
+
+
+class Field:
+    """What does not change about a field from one execution to the next."""
+
+    def __init__(
+        self, schema: GraphQLSchema, definition: GraphQLField, parent: GraphQLObjectType, details: FieldDetailsList
+    ) -> None:
+        self.definition = definition
+        self.parent = parent
+        self.details = details
+        self.nodes = [each.node for each in details]
+        self.type = definition.type
+        self.resolve: Any = definition.resolve
+        self.is_list = isinstance(get_nullable_type(self.type), GraphQLList)
+        self.attribute = _attribute(definition)
+        self.call = Call.of(schema, definition)
+        self.has_arguments = bool(definition.args or self.nodes[0].arguments)
+        self.has_variables = any(_holds_variable(argument.value) for argument in self.nodes[0].arguments or ())
+        self.constants: dict[str, Any] | None = None
+        """The arguments, coerced, where they hold no variables."""
+
+
+def _attribute(definition: GraphQLField) -> str | None:
+    """The attribute that the field reads; None where it does anything else."""
+    field = definition.extensions.get("strawberry-definition")
+    if not isinstance(field, StrawberryField):
+        return None
+    is_plain = field.is_basic_field and field.default_resolver is getattr
+    return field.python_name if is_plain and getattr(definition.resolve, "_is_default", False) else None
+
+
+def _holds_variable(value: ValueNode) -> bool:
+    found = _Variables()
+    visit(value, found)
+    return found.is_any
+
+
+class _Variables(Visitor):
+    """Finds out whether there is a variable."""
+
+    is_any = False
+
+    def enter_variable(self, *_: object) -> None:
+        self.is_any = True
+
+
+class Call:
+    """A call of one field's resolver, without strawberry's layers for extensions that there are none of."""
+
+    def __init__(
+        self, field: StrawberryField, resolver: StrawberryResolver[Any], converter: GraphQLCoreConverter
+    ) -> None:
+        self._field = field
+        self._converter = converter
+        self._resolver: Callable[..., Any] = resolver
+        self._takes_self = bool(resolver.self_parameter)
+        sources = resolver.parent_parameter, resolver.root_parameter
+        self._sources = [parameter.name for parameter in sources if parameter]
+        self._info = resolver.info_parameter.name if resolver.info_parameter else None
+        self._arguments = self._known_arguments()
+
+    @classmethod
+    def of(cls, schema: GraphQLSchema, definition: GraphQLField) -> "Call | None":
+        """None where strawberry has to do more than to call."""
+        field = definition.extensions.get("strawberry-definition")
+        if not isinstance(field, StrawberryField) or not field.base_resolver:
+            return None
+        converter: GraphQLCoreConverter = schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]  # noqa: SLF001  (strawberry 0.341)
+        is_more = field.extensions or field.is_subscription or converter.exception_handlers
+        is_own = type(field).get_result is StrawberryField.get_result
+        return cls(field, field.base_resolver, converter) if is_own and not is_more else None
+
+    def info(self, raw: GraphQLResolveInfo[Any]) -> Info:
+        return self._converter.config.info_class(_raw_info=raw, _field=self._field)
+
+    def arguments(self, coerced: dict[str, Any], info: Info) -> dict[str, Any]:
+        """The arguments by their names in Python, converted."""
+        if self._arguments is not None:
+            return {name: convert(coerced[given]) for given, name, convert in self._arguments if given in coerced}
+        converter = self._converter
+        return convert_arguments(coerced, self._field.arguments, converter.scalar_registry, converter.config, info)
+
+    def __call__(self, source: Any, info: Info, arguments: dict[str, Any]) -> Any:
+        named = dict.fromkeys(self._sources, source)
+        if self._info:
+            named[self._info] = info
+        if self._takes_self:
+            return self._resolver(source, **arguments, **named)
+        return self._resolver(**arguments, **named)
+
+    def _known_arguments(self) -> list[Named] | None:
+        """How each argument is converted; None where only strawberry can."""
+        name = self._converter.config.name_converter.from_argument
+        try:
+            return [
+                (name(argument), str(argument.python_name), _convert(argument.type, self._converter))
+                for argument in self._field.arguments
+            ]
+        except (NotConvertibleError, RecursionError):  # inputs may hold themselves
+            return None
+
+
+def _convert(type_: Any, converter: GraphQLCoreConverter) -> Convert:
+    if isinstance(type_, StrawberryMaybe) or type_ is GlobalID:
+        raise NotConvertibleError
+    if isinstance(type_, StrawberryOptional):
+        return _convert(type_.of_type, converter)
+    if is_scalar(type_, converter.scalar_registry) or isinstance(type_, StrawberryEnumDefinition):
+        return _itself
+    if isinstance(type_, StrawberryList) and _convert(type_.of_type, converter) is _itself:
+        return _copy
+    if has_object_definition(type_):
+        return _Input(type_, converter)
+    raise NotConvertibleError
+
+
+def _itself(value: object) -> object:
+    return value
+
+
+def _copy(value: object) -> object:
+    """Of a list: one that is a default belongs to all requests."""
+    return value if value is None or value is UNSET else list(cast("list[object]", value))
+
+
+class _Input:
+    """Makes an input object of a dictionary."""
+
+    def __init__(self, type_: Any, converter: GraphQLCoreConverter) -> None:
+        definition: StrawberryObjectDefinition = type_.__strawberry_definition__
+        if definition.from_input is not None or not definition.is_input:
+            raise NotConvertibleError
+        name = converter.config.name_converter.from_field
+        self._type = type_
+        self._fields: list[Named] = [
+            (name(field), field.python_name, _convert(field.resolve_type(type_definition=definition), converter))
+            for field in definition.fields
+        ]
+        # graphql-core has checked that whatever is required is there; the others may have no default in Python.
+        self._nulls = {
+            field.python_name: None
+            for field in definition.fields
+            if field.default_value is MISSING and field.default_factory is MISSING
+        }
+
+    def __call__(self, value: Any) -> Any:
+        if value is None or value is UNSET:
+            return value
+        given = {name: convert(value[key]) for key, name, convert in self._fields if key in value}
+        return self._type(**self._nulls | given)

@@ -1,0 +1,232 @@
+"""Python source for selections: a function for each object, in which every field is a comparison or two."""
+
+import itertools
+import keyword
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from types import CoroutineType, GeneratorType
+from typing import Any, NamedTuple, Protocol
+
+from graphql import (
+    GraphQLBoolean,
+    GraphQLEnumType,
+    GraphQLID,
+    GraphQLInt,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLScalarType,
+    GraphQLString,
+    Undefined,
+)
+from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
+from graphql.type import TypeNameMetaFieldDef
+
+from schema.fields import Field
+
+Told = defaultdict[int, dict[int, tuple[Any, Any]]]
+"""What was told of objects in this execution: for each place in its plan by the object's id, with the object."""
+Read = Callable[[Any, Told], Any]
+"""What is told of a value; any exception means that graphql-core has to."""
+
+
+class SurpriseError(Exception):
+    """A value is not as the schema promises, or not as simple as it is for compiled selections."""
+
+
+class NotCompilableError(Exception):
+    """A selection holds what only graphql-core can do."""
+
+
+class Selections(Protocol):
+    """What knows of the fields that are selected: an executor."""
+
+    @property
+    def is_awaitable(self) -> Callable[[Any], Any]: ...
+
+    def collect_subfields(self, return_type: GraphQLObjectType, details: FieldDetailsList, /) -> CollectedFields: ...
+
+    def field(self, details: FieldDetailsList, /) -> Field | None: ...
+
+
+_places = itertools.count()
+
+
+class Gap(NamedTuple):
+    """A field that a compiled selection leaves to the executor."""
+
+    name: str
+    """As the response has it."""
+    details: FieldDetailsList
+
+
+class Row(NamedTuple):
+    """The compiled selection of an object."""
+
+    read: Read
+    gaps: list[Gap]
+
+
+class Source:
+    """Python source in the making: a function for each object of a selection, and the names that they use."""
+
+    def __init__(self, executor: Selections) -> None:
+        self._executor = executor
+        self._lines: list[str] = []
+        self._names: dict[str, Any] = {"Surprise": SurpriseError}
+
+    def value(self, field: Field) -> Read | None:
+        """The function for a field's values; None where graphql-core has to be asked."""
+        try:
+            body = self._value(field.type, field.details, "v")
+        except NotCompilableError:
+            return None
+        self._lines += ["def read(v, told):", *_indented(body), "    return v"]
+        return self._run("read")
+
+    def row(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Row | None:
+        """The function for a row that is known to be of the type; None as for a value."""
+        gaps: list[Gap] = []
+        try:
+            return Row(self._run(self._function(type_, details, gaps)), gaps)
+        except NotCompilableError:
+            return None
+
+    def _run(self, name: str) -> Read:
+        exec("\n".join(self._lines), self._names)  # noqa: S102  (its every word is from this module or a checked identifier)
+        read: Read = self._names[name]
+        return read
+
+    def _name(self, kind: str, value: Any) -> str:
+        """A name for a value that the source refers to."""
+        name = f"{kind}{len(self._names)}"
+        self._names[name] = value
+        return name
+
+    def _function(self, type_: GraphQLObjectType, details: FieldDetailsList, gaps: list[Gap] | None) -> str:
+        """The name of a new function that tells of a row; without `gaps` there must be none."""
+        body: list[str] = []
+        told: list[str] = []
+        for name, each in self._collect(type_, details).items():
+            variable = f"v{len(told)}"
+            try:
+                body += self._field(type_, each, variable)
+            except NotCompilableError:
+                if gaps is None:
+                    raise
+                gaps.append(Gap(name, each))
+                variable = "None"
+            told.append(f"{name!r}: {variable}")
+        function = self._name("row", None)
+        self._lines += [f"def {function}(row, told):", *_indented(body), f"    return {{{', '.join(told)}}}"]
+        return function
+
+    def _collect(self, type_: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
+        try:
+            return self._executor.collect_subfields(type_, details).grouped_field_set
+        except Exception as error:  # a null for `@skip(if:)`: an error of the field that graphql-core meets it in
+            raise NotCompilableError from error
+
+    def _field(self, parent: GraphQLObjectType, details: FieldDetailsList, variable: str) -> list[str]:
+        """What sets the variable to a field of `row`."""
+        field = self._executor.field(details)
+        if field is None:
+            raise NotCompilableError
+        if field.definition is TypeNameMetaFieldDef:
+            return [f"{variable} = {parent.name!r}"]
+        if field.attribute is None or not field.attribute.isidentifier() or keyword.iskeyword(field.attribute):
+            raise NotCompilableError
+        return [f"{variable} = row.{field.attribute}", *self._value(field.type, details, variable)]
+
+    def _value(self, type_: GraphQLOutputType, details: FieldDetailsList, v: str) -> list[str]:
+        """What turns a value of the type into what is told of it."""
+        if isinstance(type_, GraphQLNonNull):
+            return self._present(type_.of_type, details, v)
+        return [f"if {v} is not None:", *_indented(self._present(type_, details, v))]
+
+    def _present(self, type_: Any, details: FieldDetailsList, v: str) -> list[str]:
+        """The same, where null is none of the values."""
+        if isinstance(type_, GraphQLList):
+            return self._list(type_.of_type, details, v)
+        if isinstance(type_, GraphQLObjectType):
+            return self._shared(type_, details, v)
+        if isinstance(type_, GraphQLEnumType):
+            return [_unless(f"type({v}) is str"), f"{v} = {self._name('names', _names_of(type_))}[{v}]"]
+        if isinstance(type_, GraphQLScalarType):
+            return self._scalar(type_, v)
+        raise NotCompilableError  # abstract
+
+    def _scalar(self, type_: GraphQLScalarType, v: str) -> list[str]:
+        if type_ is GraphQLString or type_ is GraphQLID:
+            return [_unless(f"type({v}) is str")]
+        if type_ is GraphQLInt:
+            return [_unless(f"type({v}) is int and -2147483648 <= {v} <= 2147483647")]
+        if type_ is GraphQLBoolean:
+            return [_unless(f"type({v}) is bool")]
+        coerce = self._name("coerce", type_.coerce_output_value)
+        absent = self._name("Undefined", Undefined)
+        return [f"{v} = {coerce}({v})", _unless(f"{v} is not None and {v} is not {absent}")]
+
+    def _list(self, item: GraphQLOutputType, details: FieldDetailsList, v: str) -> list[str]:
+        # Other iterables can be read but once, so that there would be nothing left to do again after a surprise.
+        checked = _unless(f"type({v}) is list or type({v}) is tuple")
+        if isinstance(item, GraphQLNonNull) and isinstance(item.of_type, GraphQLObjectType):
+            return [checked, f"{v} = [{self._object(item.of_type, details, 'i')} for i in {v}]"]
+        function = self._name("item", None)
+        self._lines += [f"def {function}(i, told):", *_indented(self._value(item, details, "i")), "    return i"]
+        return [checked, f"{v} = [{function}(i, told) for i in {v}]"]
+
+    def _shared(self, type_: GraphQLObjectType, details: FieldDetailsList, v: str) -> list[str]:
+        """What tells of an object that other rows may refer to as well: once. With it the object is kept, and its id."""
+        place = next(_places)
+        return [
+            f"t = told[{place}].get(id({v}))",
+            f"if t is None: t = told[{place}][id({v})] = {v}, {self._object(type_, details, v)}",
+            f"{v} = t[1]",
+        ]
+
+    def _object(self, type_: GraphQLObjectType, details: FieldDetailsList, v: str) -> str:
+        """An expression for what is told of the object in a variable."""
+        function = self._function(type_, details, None)
+        known = self._name("known", KnownRows(type_, self._executor.is_awaitable))
+        return f"{function}({v} if type({v}) in {known} else {known}.check({v}), told)"
+
+
+def _unless(condition: str) -> str:
+    return f"if not ({condition}): raise Surprise"
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    return (f"    {line}" for line in lines)
+
+
+def _names_of(type_: GraphQLEnumType) -> dict[str, str]:
+    """What is told of each value of an enum that is a text, as its rows have them."""
+    values = [each.value for each in type_.values.values()]
+    return {value: type_.coerce_output_value(value) for value in values if type(value) is str}
+
+
+class KnownRows(set[type]):
+    """Classes whose instances are of a type, and neither exceptions nor awaitable."""
+
+    def __init__(self, type_: GraphQLObjectType, is_awaitable: Callable[[Any], bool]) -> None:
+        super().__init__()
+        if type_.is_type_of is not None and not getattr(type_.is_type_of, "is_by_class", False):
+            raise NotCompilableError
+        self._is_type_of: Callable[[Any, None], Any] | None = type_.is_type_of  # type: ignore[assignment]  # by class: no Info
+        self._is_awaitable = is_awaitable
+
+    def check(self, row: Any) -> Any:
+        """The row, if it is one of them; its class is one from then on."""
+        is_null = row is None or row is Undefined
+        is_other = isinstance(row, Exception | GeneratorType | CoroutineType) or self._is_awaitable(row)
+        if (
+            is_null
+            or is_other
+            or hasattr(type(row), "__getattr__")
+            or (self._is_type_of and not self._is_type_of(row, None))
+        ):
+            raise SurpriseError
+        self.add(type(row))
+        return row
