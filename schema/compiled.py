@@ -18,6 +18,7 @@ The rules, and why each of them:
 """
 
 from collections import defaultdict
+from types import GeneratorType
 from typing import Any, Final, NoReturn
 
 from graphql import (
@@ -43,6 +44,7 @@ from graphql.execution.executor import default_field_resolver, default_type_reso
 from graphql.execution.values import VariableValues, VariableValueSource, get_argument_values, get_variable_values
 from graphql.pyutils import Path, gather_with_cancel
 from graphql.type import GraphQLResolveInfoHelpers
+from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.unset import UnsetType
 
@@ -74,6 +76,19 @@ _SEQUENCES: Final = {list, tuple}
 _NO_HELPERS: Final = GraphQLResolveInfoHelpers(gather=_never, track=_never)
 
 Data = dict[str, Any]
+
+
+def is_awaitable(value: Any) -> bool:
+    """Whether it can be awaited; a class that cannot is looked at once."""
+    if type(value) in _plain:
+        return False
+    found: bool = optimized_is_awaitable(value)
+    if not found and type(value) is not GeneratorType:  # of which some can
+        _plain.add(type(value))
+    return found
+
+
+_plain: set[type] = set()
 
 
 class Executor(StrawberryGraphQLCoreExecutionContext):

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from secrets import token_hex
+from types import NoneType
 from typing import Any
-from uuid import uuid4
 
 import orjson
 import structlog
@@ -37,6 +38,7 @@ REQUEST_ID = "x-request-id"
 
 _INIT_TIMEOUT = timedelta(seconds=5)
 _JSON = b"application/json"
+_TEXT, _OBJECT = (str, NoneType), (dict, NoneType)
 _STATUS = {"UNAUTHENTICATED": 401, "UNAVAILABLE": 503}
 
 
@@ -80,9 +82,10 @@ class Endpoint(GraphQL[Context, None]):
             await super().__call__(scope, receive, send)
             return
         receive = self._limited(receive)
+        headers = dict(scope["headers"])
         try:
-            if _is_single(scope):
-                await self._answer(scope, receive, send)
+            if scope["method"] == "POST" and _is_single(headers):
+                await self._answer(headers, receive, send)
                 return
             response = await self.run(Request(scope, receive))
         except _TooLargeError as error:
@@ -97,28 +100,28 @@ class Endpoint(GraphQL[Context, None]):
             response = _fault()
         await response(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         """One operation, as JSON to JSON: what strawberry's view does with it, without an object for each step of it."""
-        context = self.new_context(await self._caller(dict(scope["headers"]).get(b"authorization")))
+        context = self.new_context(await self._caller(headers.get(b"authorization")))
         body = self.parse_json(await _body_of(receive))
         query, variables = body.get("query"), body.get("variables")
-        if not isinstance(query, str | None):
+        if not isinstance(query, _TEXT):
             raise HTTPException(400, "query must be a string")
-        if not isinstance(variables, dict | None):
+        if not isinstance(variables, _OBJECT):
             raise HTTPException(400, "variables must be an object")
-        if not isinstance(body.get("extensions"), dict | None):
+        if not isinstance(body.get("extensions"), _OBJECT):
             raise HTTPException(400, "extensions must be an object")
         result = await self._execute(query, variables, body.get("operationName"), context)
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = [error.formatted for error in result.errors]
         payload = orjson.dumps(answer)
-        headers = [
+        told = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(payload)),
             (REQUEST_ID.encode(), context.request_id.encode()),
         ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": 200, "headers": told})
         await send({"type": "http.response.body", "body": payload})
 
     async def _execute(
@@ -135,7 +138,7 @@ class Endpoint(GraphQL[Context, None]):
         return self._is_origin_allowed(origin)
 
     def new_context(self, caller: Caller | None) -> Context:
-        return Context(self._running()[0], caller, uuid4().hex, stopping=self.sockets.stopping)
+        return Context(self._running()[0], caller, token_hex(16), stopping=self.sockets.stopping)
 
     async def caller_of(self, token: str | None) -> Caller:
         """Who sends this token; raises UnauthenticatedError or UnavailableError."""
@@ -170,7 +173,7 @@ class Endpoint(GraphQL[Context, None]):
             raise HTTPException(400, f"the body is not JSON: {error}") from error
         if not isinstance(parsed, dict):
             raise HTTPException(400, "the body must be a JSON object: { query, variables, operationName }")
-        if not isinstance(parsed.get("operationName"), str | None):
+        if not isinstance(parsed.get("operationName"), _TEXT):
             raise HTTPException(400, "operationName must be a string")
         return parsed
 
@@ -182,7 +185,6 @@ class Endpoint(GraphQL[Context, None]):
 
     def _limited(self, receive: Receive) -> Receive:
         """`receive`, until the body outgrows the limit."""
-        too_large = _TooLargeError(f"the body is larger than {self._max_request_bytes} bytes")
         seen = 0
 
         async def limited() -> Message:
@@ -190,17 +192,16 @@ class Endpoint(GraphQL[Context, None]):
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._max_request_bytes:
-                raise too_large
+                raise _TooLargeError(f"the body is larger than {self._max_request_bytes} bytes")
             return message
 
         return limited
 
 
-def _is_single(scope: Scope) -> bool:
+def _is_single(headers: dict[bytes, bytes]) -> bool:
     """Whether it is JSON that is posted, and no stream that is asked for."""
-    headers = dict(scope["headers"])
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    return scope["method"] == "POST" and kind == _JSON and b"text/event-stream" not in headers.get(b"accept", b"")
+    return kind == _JSON and b"text/event-stream" not in headers.get(b"accept", b"")
 
 
 async def _body_of(receive: Receive) -> bytes:
@@ -216,7 +217,7 @@ async def _body_of(receive: Receive) -> bytes:
 
 def _refusal(error: RequestError, status: int) -> Response:
     """A request that is refused before any GraphQL is run."""
-    response = _error_response(str(error), error.code, status, uuid4().hex)
+    response = _error_response(str(error), error.code, status, token_hex(16))
     if status == _STATUS["UNAUTHENTICATED"]:
         response.headers["www-authenticate"] = 'Bearer realm="parley"'
     return response
@@ -224,7 +225,7 @@ def _refusal(error: RequestError, status: int) -> Response:
 
 def _fault() -> Response:
     """A fault of ours outside any GraphQL."""
-    request_id = uuid4().hex
+    request_id = token_hex(16)
     _log.exception("request_failed", request_id=request_id)
     return _error_response(MASKED, "INTERNAL", 500, request_id)
 

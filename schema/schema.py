@@ -9,7 +9,6 @@ from graphql import ExecutionResult as GraphQLExecutionResult
 from graphql import GraphQLError
 from graphql import OperationType as GraphQLOperationType
 from strawberry.exceptions import MissingQueryError
-from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext, ExecutionResult
@@ -19,7 +18,7 @@ from strawberry.types.graphql import OperationType
 from resolvers import following
 from resolvers.errors import BadUserInputError
 from schema import events, limits
-from schema.compiled import Executor
+from schema.compiled import Executor, is_awaitable
 from schema.context import Context
 from schema.documents import Document, Documents, Prepared
 from schema.fanout import Fanout
@@ -111,12 +110,12 @@ class Schema(strawberry.Schema):
             context,
             variables,
             name,
-            is_awaitable=optimized_is_awaitable,
+            is_awaitable=is_awaitable,
         )
         if isinstance(executor, list):
             return GraphQLExecutionResult(None, executor)
         result: Any = executor.execute_operation()
-        return await result if optimized_is_awaitable(result) else result
+        return await result if is_awaitable(result) else result
 
     async def _only(self, result: Awaitable[Any]) -> AsyncIterator[Any]:
         yield await result
