@@ -2,7 +2,8 @@
 
 graphql-core walks every field of every row: for a page of 50 messages it looks up a field 350 times, calls its resolver,
 asks whether the value is awaitable and of what type it is, and that takes 2 ms. Here a selection whose fields only read
-attributes becomes one function of Python source, in which each of these is a comparison.
+attributes becomes one function of Python source (`sources.py`), in which each of these is a comparison. What an
+operation (`operations.py`) and a field (`fields.py`) are is known from one execution to the next.
 
 The rules, and why each of them:
 
@@ -14,7 +15,7 @@ The rules, and why each of them:
 - A class of rows is looked at once: that it is of the type, and neither an exception nor awaitable, which graphql-core
   takes in their own ways, is the same for all its rows.
 - Abstract types are left to graphql-core, which finds the type of each row; beneath that it goes on here.
-- What `@skip` and `@include` leave of a selection depends on variables: each combination of them is a plan of its own.
+- What `@skip` and `@include` leave of a selection depends on variables: each combination of them is a variant of its own.
 """
 
 from collections import defaultdict
@@ -22,26 +23,15 @@ from types import GeneratorType
 from typing import Any, Final, NoReturn
 
 from graphql import (
-    DirectiveNode,
     DocumentNode,
-    GraphQLBoolean,
     GraphQLError,
-    GraphQLID,
-    GraphQLInputType,
-    GraphQLNonNull,
     GraphQLObjectType,
     GraphQLResolveInfo,
     GraphQLSchema,
-    GraphQLString,
-    VariableNode,
-    Visitor,
-    get_named_type,
-    is_leaf_type,
-    visit,
 )
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
 from graphql.execution.executor import default_field_resolver, default_type_resolver
-from graphql.execution.values import VariableValues, VariableValueSource, get_argument_values, get_variable_values
+from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path, gather_with_cancel
 from graphql.type import GraphQLResolveInfoHelpers
 from strawberry.execution.is_awaitable import optimized_is_awaitable
@@ -49,8 +39,9 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.unset import UnsetType
 
 from schema.fields import Field
+from schema.operations import MOST_ERRORS, Operation, Variant
 from schema.recent import Recent
-from schema.sources import Gap, Read, Row, Source, Told
+from schema.sources import Gap, Told
 
 
 def _never(*_: object) -> NoReturn:
@@ -64,9 +55,7 @@ _REST: Final = (
     *("middleware", "is_awaitable", "is_async_iterable", "hide_suggestions", "abort_signal", "hooks"),
 )
 """The other parameters of graphql-core's `build`, in their order."""
-_MOST_ERRORS: Final = 50
-_DEFAULTS: Final = {"max_coercion_errors": _MOST_ERRORS}
-_COMBINATIONS: Final = 32  # of the variables in one operation's directives, that are
+_DEFAULTS: Final = {"max_coercion_errors": MOST_ERRORS}
 
 _IMMUTABLE: Final = {str, int, float, bool, type(None), UnsetType}
 """Types of arguments that all rows of an execution may be given alike."""
@@ -92,15 +81,15 @@ _plain: set[type] = set()
 
 
 class Executor(StrawberryGraphQLCoreExecutionContext):
-    """Graphql-core's, by way of strawberry's, which takes the short way where an operation's plan has one."""
+    """Graphql-core's, by way of strawberry's, which takes the short way where it knows one."""
 
-    _plan: "Plan | None" = None
+    _variant: Variant | None = None
     _arguments: dict[Field, Data]
     """Converted once an execution: a field in a list has the same ones for every row."""
     _told: Told
 
-    known: "Operation | None" = None
-    """What is known of the operation; None where plans do not know of everything that is asked for."""
+    known: Operation | None = None
+    """What is known of the operation; None where variants do not know of everything that is asked for."""
 
     @classmethod
     def build(
@@ -146,7 +135,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is nothing that plans do not know of."""
+        """Whether there is nothing that variants do not know of."""
         middleware = self.middleware_manager
         has_middleware = middleware is not None and bool(middleware.middlewares)
         return not has_middleware and not self.abort_signal and not self.hooks
@@ -155,9 +144,9 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         self, root_type: GraphQLObjectType, root_value: Any, fields: GroupedFieldSet, serially: bool, usages: Any
     ) -> Any:
         self._arguments = {}
-        self._plan = self.known.plan(self.variable_values.coerced) if self.known else None
-        if self._plan is not None:
-            fields = self._plan.begin(root_type, fields)
+        self._variant = self.known.variant(self.variable_values.coerced) if self.known else None
+        if self._variant is not None:
+            fields = self._variant.begin(root_type, fields)
             self._told = defaultdict(dict)
         return super().execute_collected_root_fields(root_type, root_value, fields, serially, usages)
 
@@ -167,12 +156,12 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         return super().build_response(data)
 
     def collect_subfields(self, return_type: GraphQLObjectType, details: FieldDetailsList) -> CollectedFields:
-        if self._plan is None or id(details) not in self._plan.fields:
+        if self._variant is None or id(details) not in self._variant.fields:
             return super().collect_subfields(return_type, details)
-        found = self._plan.collected.get((return_type, id(details)))
+        found = self._variant.collected.get((return_type, id(details)))
         if found is None:
             found = super().collect_subfields(return_type, details)
-            self._plan.collect(return_type, details, found)
+            self._variant.collect(return_type, details, found)
         return found
 
     def execute_field(
@@ -198,7 +187,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     def collect_and_execute_subfields(
         self, return_type: GraphQLObjectType, details: FieldDetailsList, path: Path, result: Any, position: Any
     ) -> Any:
-        row = self._plan.row(self, return_type, details) if self._plan else None
+        row = self._variant.row(self, return_type, details) if self._variant else None
         if row is None:
             return super().collect_and_execute_subfields(return_type, details, path, result, position)
         try:
@@ -208,8 +197,8 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         return self._fill(data, row.gaps, return_type, path, result) if row.gaps else data
 
     def field(self, details: FieldDetailsList) -> Field | None:
-        """What the plan knows of a field."""
-        return self._plan.fields.get(id(details)) if self._plan else None
+        """What is known of a field."""
+        return self._variant.fields.get(id(details)) if self._variant else None
 
     def _resolve(self, field: Field, source: Any, path: Path) -> Any:
         if field.attribute is not None:
@@ -241,7 +230,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     def _complete(self, field: Field, path: Path, result: Any) -> Any:
         if not result and field.is_list and type(result) in _SEQUENCES:
             return []
-        read = self._plan.reader(self, field) if self._plan else None
+        read = self._variant.reader(self, field) if self._variant else None
         if read is not None:
             try:
                 return read(result, self._told)
@@ -294,111 +283,6 @@ def _that_matters(given: Data) -> Data:
         for name, value in given.items()
         if value and value != _DEFAULTS.get(name) and getattr(value, "middlewares", True)
     }
-
-
-class Plan:
-    """What is known of an operation, for one combination of the variables in its directives.
-
-    Details are collected once a plan, and each list of them is one object for all executions: by its id a field is known.
-    """
-
-    def __init__(self, schema: GraphQLSchema) -> None:
-        self.fields: dict[int, Field] = {}
-        self.collected: dict[tuple[GraphQLObjectType, int], CollectedFields] = {}
-        self._schema = schema
-        self._root: GroupedFieldSet | None = None
-        self._readers: dict[Field, Read | None] = {}
-        self._rows: dict[tuple[GraphQLObjectType, int], Row | None] = {}
-
-    def begin(self, root_type: GraphQLObjectType, fields: GroupedFieldSet) -> GroupedFieldSet:
-        """The root fields as they were collected the first time."""
-        if self._root is None:
-            self._root = fields
-            self._add(root_type, fields)
-        return self._root
-
-    def collect(self, parent: GraphQLObjectType, details: FieldDetailsList, found: CollectedFields) -> None:
-        self.collected[parent, id(details)] = found
-        self._add(parent, found.grouped_field_set)
-
-    def reader(self, executor: Executor, field: Field) -> Read | None:
-        """What tells of the field's values, where all that is selected of them is compiled."""
-        if field not in self._readers:
-            is_leaf = is_leaf_type(get_named_type(field.type))
-            self._readers[field] = None if is_leaf else Source(executor).value(field)
-        return self._readers[field]
-
-    def row(self, executor: Executor, type_: GraphQLObjectType, details: FieldDetailsList) -> Row | None:
-        """What tells of a row of this type; None for a field that is not of this plan."""
-        key = type_, id(details)
-        if key not in self._rows and id(details) in self.fields:
-            self._rows[key] = Source(executor).row(type_, details)
-        return self._rows.get(key)
-
-    def _add(self, parent: GraphQLObjectType, fields: GroupedFieldSet) -> None:
-        for details in fields.values():
-            definition = self._schema.get_field(parent, details[0].node.name.value)
-            if definition is not None and definition.resolve is not None:
-                self.fields[id(details)] = Field(self._schema, definition, parent, details)
-
-
-class Operation:
-    """What does not change about an operation from one execution to the next."""
-
-    def __init__(self, document: DocumentNode, executor: Executor) -> None:
-        """`executor` is one of this operation, as graphql-core has built it."""
-        self.node = executor.operation
-        self.fragment_definitions = executor.fragment_definitions
-        self.fragments = executor.fragments
-        self._document = document  # is kept, so that its id stays its own
-        self._schema = executor.schema
-        self._signatures = {name: source.signature for name, source in executor.variable_values.sources.items()}
-        conditions = _Conditions()
-        for node in (self.node, *self.fragment_definitions.values()):
-            visit(node, conditions)
-        self._conditions = sorted(conditions.names)
-        self._plans: dict[tuple[Any, ...], Plan] = {}
-
-    def variables(self, given: Data) -> VariableValues | list[GraphQLError]:
-        """The values of its variables, coerced; or what is wrong with them, which graphql-core finds out."""
-        sources: dict[str, VariableValueSource] = {}
-        for name, signature in self._signatures.items():
-            value = given.get(name)
-            if not _is_as_it_is(signature.type, value):
-                definitions = self.node.variable_definitions or ()
-                return get_variable_values(self._schema, definitions, given, max_errors=_MOST_ERRORS)
-            sources[name] = VariableValueSource(signature, value)
-        return VariableValues(sources, {name: source.value for name, source in sources.items()})
-
-    def plan(self, variables: Data) -> Plan:
-        key = tuple(variables.get(name) for name in self._conditions)
-        plan = self._plans.get(key)
-        if plan is None:
-            if len(self._plans) >= _COMBINATIONS:
-                self._plans.clear()
-            plan = self._plans[key] = Plan(self._schema)
-        return plan
-
-
-def _is_as_it_is(type_: GraphQLInputType, value: object) -> bool:
-    """Whether coercion would return the value itself."""
-    if isinstance(type_, GraphQLNonNull):
-        type_ = type_.of_type
-    if type_ is GraphQLID or type_ is GraphQLString:
-        return type(value) is str
-    return type_ is GraphQLBoolean and type(value) is bool
-
-
-class _Conditions(Visitor):
-    """Finds the variables in directives."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def enter_directive(self, node: DirectiveNode, *_: object) -> None:
-        used = (argument.value for argument in node.arguments or ())
-        self.names |= {value.name.value for value in used if isinstance(value, VariableNode)}
 
 
 _operations: Recent[tuple[int, int, str | None], Operation] = Recent(_OPERATIONS)

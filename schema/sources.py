@@ -26,7 +26,7 @@ from graphql.type import TypeNameMetaFieldDef
 from schema.fields import Field
 
 Told = defaultdict[int, dict[int, tuple[Any, Any]]]
-"""What was told of objects in this execution: for each place in its plan by the object's id, with the object."""
+"""What was told of objects in this execution: for each place in the source by the object's id, with the object."""
 Read = Callable[[Any, Told], Any]
 """What is told of a value; any exception means that graphql-core has to."""
 

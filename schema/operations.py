@@ -1,0 +1,139 @@
+"""Operations, and what does not change about them from one execution to the next."""
+
+from typing import Any, Final
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    GraphQLBoolean,
+    GraphQLError,
+    GraphQLID,
+    GraphQLInputType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLString,
+    VariableNode,
+    Visitor,
+    get_named_type,
+    is_leaf_type,
+    visit,
+)
+from graphql import Executor as GraphQLExecutor
+from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
+from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
+
+from schema.fields import Field
+from schema.sources import Read, Row, Selections, Source
+
+Data = dict[str, Any]
+
+MOST_ERRORS: Final = 50
+"""About variables, as graphql-core has it."""
+
+_COMBINATIONS: Final = 32  # of the variables in one operation's directives, that are remembered
+
+
+class Variant:
+    """What is known of an operation, for one combination of the variables in its directives.
+
+    Details are collected once a variant, and each list of them is one object for all executions: by its id a field is known.
+    """
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self.fields: dict[int, Field] = {}
+        self.collected: dict[tuple[GraphQLObjectType, int], CollectedFields] = {}
+        self._schema = schema
+        self._root: GroupedFieldSet | None = None
+        self._readers: dict[Field, Read | None] = {}
+        self._rows: dict[tuple[GraphQLObjectType, int], Row | None] = {}
+
+    def begin(self, root_type: GraphQLObjectType, fields: GroupedFieldSet) -> GroupedFieldSet:
+        """The root fields as they were collected the first time."""
+        if self._root is None:
+            self._root = fields
+            self._add(root_type, fields)
+        return self._root
+
+    def collect(self, parent: GraphQLObjectType, details: FieldDetailsList, found: CollectedFields) -> None:
+        self.collected[parent, id(details)] = found
+        self._add(parent, found.grouped_field_set)
+
+    def reader(self, executor: Selections, field: Field) -> Read | None:
+        """What tells of the field's values, where all that is selected of them is compiled."""
+        if field not in self._readers:
+            is_leaf = is_leaf_type(get_named_type(field.type))
+            self._readers[field] = None if is_leaf else Source(executor).value(field)
+        return self._readers[field]
+
+    def row(self, executor: Selections, type_: GraphQLObjectType, details: FieldDetailsList) -> Row | None:
+        """What tells of a row of this type; None for a field that is not of this variant."""
+        key = type_, id(details)
+        if key not in self._rows and id(details) in self.fields:
+            self._rows[key] = Source(executor).row(type_, details)
+        return self._rows.get(key)
+
+    def _add(self, parent: GraphQLObjectType, fields: GroupedFieldSet) -> None:
+        for details in fields.values():
+            definition = self._schema.get_field(parent, details[0].node.name.value)
+            if definition is not None and definition.resolve is not None:
+                self.fields[id(details)] = Field(self._schema, definition, parent, details)
+
+
+class Operation:
+    """What does not change about an operation from one execution to the next."""
+
+    def __init__(self, document: DocumentNode, executor: GraphQLExecutor[Any]) -> None:
+        """`executor` is one of this operation, as graphql-core has built it."""
+        self.node = executor.operation
+        self.fragment_definitions = executor.fragment_definitions
+        self.fragments = executor.fragments
+        self._document = document  # is kept, so that its id stays its own
+        self._schema = executor.schema
+        self._signatures = {name: source.signature for name, source in executor.variable_values.sources.items()}
+        conditions = _Conditions()
+        for node in (self.node, *self.fragment_definitions.values()):
+            visit(node, conditions)
+        self._conditions = sorted(conditions.names)
+        self._variants: dict[tuple[Any, ...], Variant] = {}
+
+    def variables(self, given: Data) -> VariableValues | list[GraphQLError]:
+        """The values of its variables, coerced; or what is wrong with them, which graphql-core finds out."""
+        sources: dict[str, VariableValueSource] = {}
+        for name, signature in self._signatures.items():
+            value = given.get(name)
+            if not _is_as_it_is(signature.type, value):
+                definitions = self.node.variable_definitions or ()
+                return get_variable_values(self._schema, definitions, given, max_errors=MOST_ERRORS)
+            sources[name] = VariableValueSource(signature, value)
+        return VariableValues(sources, {name: source.value for name, source in sources.items()})
+
+    def variant(self, variables: Data) -> Variant:
+        key = tuple(variables.get(name) for name in self._conditions)
+        variant = self._variants.get(key)
+        if variant is None:
+            if len(self._variants) >= _COMBINATIONS:
+                self._variants.clear()
+            variant = self._variants[key] = Variant(self._schema)
+        return variant
+
+
+def _is_as_it_is(type_: GraphQLInputType, value: object) -> bool:
+    """Whether coercion would return the value itself."""
+    if isinstance(type_, GraphQLNonNull):
+        type_ = type_.of_type
+    if type_ is GraphQLID or type_ is GraphQLString:
+        return type(value) is str
+    return type_ is GraphQLBoolean and type(value) is bool
+
+
+class _Conditions(Visitor):
+    """Finds the variables in directives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: DirectiveNode, *_: object) -> None:
+        used = (argument.value for argument in node.arguments or ())
+        self.names |= {value.name.value for value in used if isinstance(value, VariableNode)}
