@@ -60,8 +60,8 @@ class ConversationParts:
     others: bool = False
     last_message: MessageParts | None = None
     messages: tuple[Pane, MessageParts] | None = None
-    participants: Cut | None = None
-    """From the start: without positions."""
+    participants: tuple[Cut, bool] | None = None
+    """From the start: without positions. And whether more of them is wanted than who they are."""
 
     @property
     def needs_watermarks(self) -> bool:
@@ -72,8 +72,13 @@ class ConversationParts:
         return self.participants is not None or self.others
 
     @property
+    def columns_of_people(self) -> int:
+        """How many columns of the first participants are read: of who they are, one."""
+        return _FIRST if self.participants and self.participants[1] else 1
+
+    @property
     def needs_count(self) -> bool:
-        return self.participants is not None and self.participants.counted
+        return self.participants is not None and self.participants[0].counted
 
     @property
     def shape(self) -> "ConversationParts":
@@ -81,13 +86,13 @@ class ConversationParts:
         return replace(
             self,
             messages=self.messages and (self.messages[0].shape, self.messages[1]),
-            participants=self.participants and Cut(0, counted=self.participants.counted),
+            participants=self.participants and (Cut(0, counted=self.participants[0].counted), self.participants[1]),
         )
 
     @property
     def values(self) -> dict[str, object]:
         """For the parameters of a statement for its shape."""
-        shown = self.participants.size if self.participants else 0
+        shown = self.participants[0].size if self.participants else 0
         values: dict[str, object] = {"people_limit": max(shown, NAMES_SHOWN) + 1}
         return values | (self.messages[0].values if self.messages else {})
 
@@ -155,7 +160,7 @@ class _Reading:
         ]
         source = source.outerjoin(own, own.c.id == key)
         if self._parts.needs_people:
-            first = _first_participants(own, is_whole=self._parts.participants is not None)
+            first = _first_participants(own, self._parts.columns_of_people)
             columns += first.c
             source = source.join(first, true())
         if self._parts.viewer_state:
@@ -237,7 +242,7 @@ class _Reading:
         rest = iter(record[_OWN:])
         first: list[Sequence[Any]] = []
         if parts.needs_people:
-            first = [next(rest) or () for _ in range(_FIRST if parts.participants else 1)]
+            first = [next(rest) or () for _ in range(parts.columns_of_people)]
         if parts.viewer_state:
             role, *state = islice(rest, 6)
             conversation.viewer_state = ViewerState(role, last_seq, *state) if role is not None else None
@@ -246,10 +251,15 @@ class _Reading:
             conversation.others_count = next(rest)
             others = (people[user].name for user in first[0] if user != viewer)
             conversation.others = tuple(islice(others, NAMES_SHOWN))
-        if (cut := parts.participants) is not None:
-            members = [Participant(key, people[user], *of) for user, *of in islice(zip(*first, strict=True), cut.size)]
+        if parts.participants is not None:
+            cut, is_whole = parts.participants
+            if is_whole:
+                records = islice(zip(*first, strict=True), cut.size)
+                members = [Participant(key, people[user], *of) for user, *of in records]
+            else:
+                members = [Participant.of(key, people[user]) for user in islice(first[0], cut.size)]
             more = len(first[0]) > cut.size
-            conversation.along[cut] = Rows(members, has_previous=False, has_next=more, total=total)
+            conversation.along[parts.participants] = Rows(members, has_previous=False, has_next=more, total=total)
         if parts.needs_watermarks:
             marks[key] = Watermarks(*rest)
         return conversation
@@ -265,8 +275,8 @@ _LAST_SEQ = 5
 """The place of last_seq among them."""
 
 
-def _first_participants(conversation: FromClause, *, is_whole: bool) -> LateralFromClause:
-    """One row: the first who joined, in that order, as an array of each column; without `is_whole` of users alone.
+def _first_participants(conversation: FromClause, width: int) -> LateralFromClause:
+    """One row: the first who joined, in that order, as an array of each of so many columns.
 
     Arrays, for rows of their own would cost both PostgreSQL and the driver more than what is in them.
     """
@@ -286,7 +296,7 @@ def _first_participants(conversation: FromClause, *, is_whole: bool) -> LateralF
         first.c.last_read_at,
         first.c.last_delivered_seq,
     )
-    return select(*(_array(column) for column in columns[: _FIRST if is_whole else 1])).lateral("members")
+    return select(*(_array(column) for column in columns[:width])).lateral("members")
 
 
 def _array(column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from db.keys import MessageKey, conversation_id, message_id, user_id
@@ -163,6 +163,14 @@ class Participant:
     last_read_seq: int
     last_read_at: datetime | None
     last_delivered_seq: int
+
+    @classmethod
+    def of(cls, conversation: UUID, user: User) -> Self:
+        """Who it is, where nothing else was read: whatever else is asked of it raises AttributeError."""
+        participant = cls.__new__(cls)
+        participant.conversation_key = conversation
+        participant.user = user
+        return participant
 
 
 @dataclass(slots=True)

@@ -67,6 +67,12 @@ class Asked:
         return self.beneath("nodes") | self.beneath("edges").beneath("node")
 
     @cached_property
+    def is_of_more_than_users(self) -> bool:
+        """Whether this connection of participants asks for more than who they are; a cursor is more."""
+        is_plain = self._fields.keys() <= {"nodes", "totalCount", "__typename"}
+        return not (is_plain and self.nodes._fields.keys() <= {"user", "__typename"})
+
+    @cached_property
     def message_parts(self) -> MessageParts:
         """What is to be read of this message."""
         return MessageParts(
@@ -155,12 +161,13 @@ def _message_page(
         return None
 
 
-def _participant_page(conversation: Asked, variables: Mapping[str, Any]) -> Cut | None:
+def _participant_page(conversation: Asked, variables: Mapping[str, Any]) -> tuple[Cut, bool] | None:
     arguments = conversation.arguments("participants", variables)
     if arguments is None or arguments.after is not None:
         return None
     try:
-        return participants.cut(_ANY, arguments, counted="totalCount" in conversation.beneath("participants"))
+        wanted = conversation.beneath("participants")
+        return participants.cut(_ANY, arguments, counted="totalCount" in wanted), wanted.is_of_more_than_users
     except RequestError:
         return None
 

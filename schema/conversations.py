@@ -140,8 +140,9 @@ class Conversation(Node):
     def participants(
         root: strawberry.Parent[rows.Conversation], info: Info, first: First = UNSET, after: After = UNSET
     ) -> Page[rows.Participant] | Awaitable[Page[rows.Participant]]:
-        cut = participants.cut(root.key, page_arguments(first, after), counted="totalCount" in asked(info))
-        along: Rows[rows.Participant] | None = root.along.get(cut)
+        wanted = asked(info)
+        cut = participants.cut(root.key, page_arguments(first, after), counted="totalCount" in wanted)
+        along: Rows[rows.Participant] | None = root.along.get((cut, wanted.is_of_more_than_users))
         return loading.participant_page(info, root, cut) if along is None else participants.page(along)
 
 

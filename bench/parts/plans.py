@@ -120,8 +120,10 @@ async def _statements(url: str, handle: str = "person1") -> list[Asked]:
     async with database.system() as connection:
         viewer, room, last = await _subject(connection, handle)
     message = MessageParts(sender=True, status=True, reply_to=MessageParts(sender=True))
-    page = ConversationParts(viewer_state=True, messages=(Pane(50), message), participants=Cut(20, counted=True))
-    line = ConversationParts(viewer_state=True, last_message=MessageParts(sender=True), participants=Cut(20))
+    page = ConversationParts(
+        viewer_state=True, messages=(Pane(50), message), participants=(Cut(20, counted=True), True)
+    )
+    line = ConversationParts(viewer_state=True, last_message=MessageParts(sender=True), participants=(Cut(20), True))
     runs: dict[str, Callable[[Connection], Awaitable[object]]] = {
         "Page of 50 messages, and participants": lambda c: conversations.by_keys(c, viewer, [room], page),
         "Inbox": lambda c: conversations.inbox(c, viewer, Cut(20), Filter(), line),

@@ -34,7 +34,7 @@ _PARTS = ConversationParts(
     others=True,
     last_message=_MESSAGE,
     messages=(Pane(3), _MESSAGE),
-    participants=Cut(1, counted=True),
+    participants=(Cut(1, counted=True), True),
 )
 _FILTER = Filter(unread_only=True, query="1")
 
