@@ -1,6 +1,5 @@
 """Statements about conversations."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -29,14 +28,22 @@ from sqlalchemy import (
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from db import paging, tables, users
-from db.messages import MessageList, MessageParts, Pane, needs_watermarks, watermark_columns
+from db.messages import (
+    MessageArrays,
+    MessageColumns,
+    MessageParts,
+    Pane,
+    bare,
+    complete,
+    needs_watermarks,
+    watermark_columns,
+)
 from db.paging import Cut, Keyset, Rows, Shape
 from db.pool import Connection
 from db.rows import (
     NAMES_SHOWN,
     Conversation,
     ConversationContext,
-    Message,
     Participant,
     User,
     ViewerState,
@@ -60,8 +67,8 @@ class ConversationParts:
     others: bool = False
     last_message: MessageParts | None = None
     messages: tuple[Pane, MessageParts] | None = None
-    participants: tuple[Cut, bool] | None = None
-    """From the start: without positions. And whether more of them is wanted than who they are."""
+    participants: Cut | None = None
+    """From the start: without positions."""
 
     @property
     def needs_watermarks(self) -> bool:
@@ -72,13 +79,8 @@ class ConversationParts:
         return self.participants is not None or self.others
 
     @property
-    def columns_of_people(self) -> int:
-        """How many columns of the first participants are read: of who they are, one."""
-        return _FIRST if self.participants and self.participants[1] else 1
-
-    @property
     def needs_count(self) -> bool:
-        return self.participants is not None and self.participants[0].counted
+        return self.participants is not None and self.participants.counted
 
     @property
     def shape(self) -> "ConversationParts":
@@ -86,13 +88,13 @@ class ConversationParts:
         return replace(
             self,
             messages=self.messages and (self.messages[0].shape, self.messages[1]),
-            participants=self.participants and (Cut(0, counted=self.participants[0].counted), self.participants[1]),
+            participants=self.participants and Cut(0, counted=self.participants.counted),
         )
 
     @property
     def values(self) -> dict[str, object]:
         """For the parameters of a statement for its shape."""
-        shown = self.participants[0].size if self.participants else 0
+        shown = self.participants.size if self.participants else 0
         values: dict[str, object] = {"people_limit": max(shown, NAMES_SHOWN) + 1}
         return values | (self.messages[0].values if self.messages else {})
 
@@ -103,79 +105,73 @@ class _Reading:
     def __init__(
         self,
         parts: ConversationParts,
-        key: ColumnElement[Any],
+        own: FromClause,
         source: FromClause,
+        membership: FromClause | None = None,
         before: Sequence[ColumnElement[Any]] = (),
         order: Sequence[ColumnElement[Any]] = (),
     ) -> None:
-        """`source` holds the conversations' keys in the column `key`; the columns `before` come first in their list."""
+        """`source` holds the conversations with all their columns, as `own`; the columns `before` come first in their list.
+
+        `membership`, if it is there too, holds the viewer's.
+        """
         self._parts = parts
         self._at = len(before)
-        columns, source = self._columns(key, source)
+        columns, source = self._columns(own, source, membership)
+        self._last: MessageColumns | None = None
+        if parts.last_message:
+            self._last = last = MessageColumns(bare(parts.last_message), "last_message")
+            is_last = and_(last.message.c.conversation_id == own.c.id, last.message.c.seq == own.c.last_seq)
+            source = last.join(source.outerjoin(last.message, is_last))
+            self._last_at = len(columns)
+            columns += last.columns
+        self._messages: MessageArrays | None = None
+        if parts.messages:
+            pane, wanted = parts.messages
+            self._messages = page = MessageArrays(wanted, pane, own)
+            source = page.join(source)
+            self._messages_at = len(columns)
+            columns += page.columns
         named = [column.label(f"column_{index}") for index, column in enumerate([*before, *columns])]
         chosen = select(*named).select_from(source).order_by(*order).cte("chosen")
-        id_, last_seq = (list(chosen.c)[len(before) + index] for index in (0, _LAST_SEQ))
-        message = tables.messages
-        people: list[ColumnElement[Any]] = []
-        self._lists: list[FromClause] = [chosen]
-        self._last: tuple[MessageList, slice] | None = None
-        self._messages: tuple[MessageList, slice] | None = None
+        people = self._wanted(list(chosen.c)[self._at :])
+        self._people = bool(people)
+        self._union = Union(chosen, *([users.those(people).subquery("people")] if people else ()))
+
+    def _wanted(self, columns: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+        """Those of a conversation's columns that hold the keys of users."""
+        parts = self._parts
+        found: list[ColumnElement[Any]] = []
         if parts.needs_people:
-            people.append(func.unnest(list(chosen.c)[len(before) + _OWN]))
-        if parts.last_message:
-            is_last = and_(message.c.conversation_id == id_, message.c.seq == last_seq)
-            last = MessageList("last_message", parts.last_message, chosen.join(message, is_last), message)
-            people += last.people
-            self._last = (last, self._add(*last.lists))
-        if parts.messages:
-            page = select(message).where(
-                message.c.conversation_id == id_, parts.messages[0].contains(message.c.seq, last_seq)
-            )
-            ordered = page.order_by(message.c.seq).lateral("message")
-            found = MessageList("message", parts.messages[1], chosen.join(ordered, true()), ordered)
-            people += found.people
-            self._messages = (found, self._add(*found.lists))
-        self._people = self._add(users.those(people).subquery("people")) if people else None
-        self._union = Union(*self._lists)
+            found.append(func.unnest(columns[_OWN]))
+        if self._last and parts.last_message:
+            found += [columns[self._last_at + place] for place in self._last.senders(parts.last_message)]
+        if self._messages:
+            found += [func.unnest(columns[self._messages_at + place]) for place in self._messages.senders]
+        return found
 
-    def _add(self, *lists: FromClause) -> slice:
-        """Where the lists will be."""
-        self._lists += lists
-        return slice(len(self._lists) - len(lists), len(self._lists))
-
-    def _columns(self, key: ColumnElement[Any], source: FromClause) -> tuple[list[ColumnElement[Any]], FromClause]:
-        own = _conversations.alias("conversation")
-        columns: list[ColumnElement[Any]] = [
-            own.c.id,
-            own.c.kind,
-            own.c.title,
-            own.c.created_at,
-            own.c.last_activity_at,
-            own.c.last_seq,
-            own.c.revision,
-            own.c.context_type,
-            own.c.context_id,
-            own.c.context_title,
-            own.c.context_url,
-        ]
-        source = source.outerjoin(own, own.c.id == key)
+    def _columns(
+        self, own: FromClause, source: FromClause, membership: FromClause | None
+    ) -> tuple[list[ColumnElement[Any]], FromClause]:
+        columns = _own_columns(own)
         if self._parts.needs_people:
-            first = _first_participants(own, self._parts.columns_of_people)
+            first = _first_participants(own, is_whole=self._parts.participants is not None)
             columns += first.c
             source = source.join(first, true())
         if self._parts.viewer_state:
-            mine, membership = _participants.alias("mine"), _memberships.alias("membership")
+            mine = _participants.alias("mine")
+            is_mine = and_(mine.c.conversation_id == own.c.id, mine.c.user_id == _viewer)
+            source = source.outerjoin(mine, is_mine)
+            if membership is None:
+                membership = _memberships.alias("membership")
+                is_membership = and_(membership.c.conversation_id == own.c.id, membership.c.user_id == _viewer)
+                source = source.outerjoin(membership, is_membership)
             columns += [
                 mine.c.role,
                 mine.c.last_read_seq,
                 mine.c.last_delivered_seq,
-                membership.c.is_archived,
-                membership.c.is_pinned,
-                membership.c.muted_until,
+                *_state_columns(membership),
             ]
-            is_mine = and_(mine.c.conversation_id == own.c.id, mine.c.user_id == _viewer)
-            is_membership = and_(membership.c.conversation_id == own.c.id, membership.c.user_id == _viewer)
-            source = source.outerjoin(mine, is_mine).outerjoin(membership, is_membership)
         if tally := self._tally():
             everybody = select(*tally).where(_participants.c.conversation_id == own.c.id).lateral("tally")
             columns += everybody.c
@@ -198,36 +194,21 @@ class _Reading:
         lists = await self._union.all(connection, viewer=viewer, **parts.values, **values)
         people: dict[UUID, User] = {}
         if self._people:
-            ((everybody,),) = lists[self._people]
+            (everybody,) = lists[1]
             people = {user.key: user for user in map(User, *(values or () for values in everybody))}
         found: dict[UUID, Conversation] = {}
-        marks: dict[UUID, Watermarks] = {}
         for record in lists[0]:
             if (key := record[self._at]) is not None:
-                found[key] = self._read(record[self._at :], people, marks, viewer, parts)
-        if self._last:
-            last, place = self._last
-            for message in last.read(lists[place], people, marks):
-                found[message.conversation_key].last_message = message
-        if self._messages and parts.messages:
-            page, place = self._messages
-            pane, wanted = parts.messages
-            read: defaultdict[UUID, list[Message]] = defaultdict(list)
-            for message in page.read(lists[place], people, marks):
-                read[message.conversation_key].append(message)
-            for key, conversation in found.items():
-                conversation.along[pane.window(key, conversation.last_seq), wanted] = read[key]
+                found[key] = self._read(record[self._at :], people, viewer, parts)
         return lists[0], found
 
     def _read(
         self,
         record: Record,
         people: Mapping[UUID, User],
-        marks: dict[UUID, Watermarks],
         viewer: UUID | None,
         parts: ConversationParts,
     ) -> Conversation:
-        """The conversation; its watermarks go to `marks`."""
         key, kind, title, created_at, last_activity_at, last_seq, revision, *context = record[:_OWN]
         conversation = Conversation(
             key,
@@ -242,7 +223,7 @@ class _Reading:
         rest = iter(record[_OWN:])
         first: list[Sequence[Any]] = []
         if parts.needs_people:
-            first = [next(rest) or () for _ in range(parts.columns_of_people)]
+            first = [next(rest) or () for _ in range(_FIRST if parts.participants else 1)]
         if parts.viewer_state:
             role, *state = islice(rest, 6)
             conversation.viewer_state = ViewerState(role, last_seq, *state) if role is not None else None
@@ -260,8 +241,16 @@ class _Reading:
                 members = [Participant.of(key, people[user]) for user in islice(first[0], cut.size)]
             more = len(first[0]) > cut.size
             conversation.along[parts.participants] = Rows(members, has_previous=False, has_next=more, total=total)
+        marks = None
         if parts.needs_watermarks:
-            marks[key] = Watermarks(*rest)
+            marks = Watermarks(*islice(rest, _WATERMARKS))
+        if self._last and parts.last_message and (last := self._last.read(record, self._last_at)) is not None:
+            complete(last, parts.last_message, people, marks)
+            conversation.last_message = last
+        if self._messages and parts.messages:
+            pane, wanted = parts.messages
+            page = self._messages.read(record, self._messages_at, people, key, marks)
+            conversation.along[pane.window(key, last_seq), wanted] = page
         return conversation
 
 
@@ -271,15 +260,34 @@ _OWN = 11
 _FIRST = 6
 """Columns of its first participants."""
 
-_LAST_SEQ = 5
-"""The place of last_seq among them."""
+_WATERMARKS = 6
+"""Columns of Watermarks."""
+
+
+def _own_columns(conversation: FromClause) -> list[ColumnElement[Any]]:
+    """What makes a Conversation, without its parts."""
+    return [
+        conversation.c.id,
+        conversation.c.kind,
+        conversation.c.title,
+        conversation.c.created_at,
+        conversation.c.last_activity_at,
+        conversation.c.last_seq,
+        conversation.c.revision,
+        conversation.c.context_type,
+        conversation.c.context_id,
+        conversation.c.context_title,
+        conversation.c.context_url,
+    ]
+
+
+def _state_columns(membership: FromClause) -> list[ColumnElement[Any]]:
+    """What of a ViewerState is the user's own."""
+    return [membership.c.is_archived, membership.c.is_pinned, membership.c.muted_until]
 
 
 def _first_participants(conversation: FromClause, width: int) -> LateralFromClause:
-    """One row: the first who joined, in that order, as an array of each of so many columns.
-
-    Arrays, for rows of their own would cost both PostgreSQL and the driver more than what is in them.
-    """
+    """One row: the first who joined, in that order, as an array of each column; of so many columns."""
     first = (
         select(_participants)
         .where(_participants.c.conversation_id == conversation.c.id)
@@ -296,11 +304,7 @@ def _first_participants(conversation: FromClause, width: int) -> LateralFromClau
         first.c.last_read_at,
         first.c.last_delivered_seq,
     )
-    return select(*(_array(column) for column in columns[:width])).lateral("members")
-
-
-def _array(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.array_agg(column).label(str(column.key))
+    return select(*map(users.array, columns[:width])).lateral("members")
 
 
 @lru_cache
@@ -310,14 +314,26 @@ def _by_keys(parts: ConversationParts) -> _Reading:
         .table_valued(column("key", Uuid), name="asked")
         .render_derived(name="asked")
     )
-    return _Reading(parts, asked.c.key, asked)
+    own = _conversations.alias("conversation")
+    return _Reading(parts, own, asked.join(own, own.c.id == asked.c.key))
+
+
+@lru_cache
+def _by_key(parts: ConversationParts) -> _Reading:
+    """Of the planner's own: it takes an array for ten."""
+    own = _conversations.alias("own")
+    conversation = select(*_own_columns(own)).where(own.c.id == bindparam("key", type_=Uuid)).subquery("conversation")
+    return _Reading(parts, conversation, conversation)
 
 
 async def by_keys(
     connection: Connection, viewer: UUID | None, keys: Sequence[UUID], parts: ConversationParts
 ) -> dict[UUID, Conversation]:
     """Those of the conversations that the viewer may see; parts that are a viewer's own need one."""
-    _, found = await _by_keys(parts.shape).all(connection, viewer, parts, keys=list(keys))
+    if len(keys) == 1:
+        _, found = await _by_key(parts.shape).all(connection, viewer, parts, key=keys[0])
+    else:
+        _, found = await _by_keys(parts.shape).all(connection, viewer, parts, keys=list(keys))
     return found
 
 
@@ -404,8 +420,11 @@ def _has_participant_named(conversation: ColumnElement[Any]) -> ColumnElement[bo
 
 @lru_cache
 def _inbox(shape: Shape, wanted: Filter, parts: ConversationParts) -> _Reading:
-    keyset = Keyset(_wanted(wanted), shape, descending=True)
-    return _Reading(parts, keyset.page.c.id, keyset.source, keyset.columns, keyset.order)
+    keys = _wanted(wanted)
+    along = [*_own_columns(_conversations), *_state_columns(_memberships)]
+    known = [str(key.key) for key in keys.selected_columns]
+    keyset = Keyset(keys, shape, descending=True, along=[each for each in along if each.key not in known])
+    return _Reading(parts, keyset.page, keyset.source, keyset.page, keyset.columns, keyset.order)
 
 
 async def inbox(

@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    CTE,
     BigInteger,
     ColumnElement,
     FromClause,
     Integer,
+    Select,
     Uuid,
     and_,
     bindparam,
@@ -76,8 +77,8 @@ class Pane:
             return Window(conversation, low, min(high, low + self.size - 1))
         return Window(conversation, max(low, high - self.size + 1), high)
 
-    def contains(self, seq: ColumnElement[int], last_seq: ColumnElement[int]) -> ColumnElement[bool]:
-        """The same in a statement with `values`, for a pane of the same `shape`."""
+    def of(self, conversation: ColumnElement[Any], last_seq: ColumnElement[int]) -> Select[Any]:
+        """The same in a statement with `values`, for a pane of the same `shape`: the messages, by seq."""
         size, given_low, given_high = (bindparam(f"pane_{name}", type_=BigInteger) for name in ("size", "low", "high"))
         low: ColumnElement[int] = given_low
         top: ColumnElement[int] = func.least(given_high, last_seq)
@@ -86,7 +87,12 @@ class Pane:
             top = last_seq
         elif not self.is_forward:
             low = func.greatest(low, top - size + 1)
-        return and_(seq >= low, seq <= func.least(top, low + size - 1))
+        message = tables.messages
+        page = select(message).where(message.c.conversation_id == conversation, message.c.seq >= low)
+        # A limit, and no upper bound: of a range between two values that it does not know the planner expects one row,
+        # and would look for the viewer's membership once a message.
+        count = func.greatest(func.least(top - low + 1, size), 0)
+        return page.order_by(message.c.seq).limit(count)
 
     @property
     def shape(self) -> "Pane":
@@ -171,6 +177,10 @@ class MessageColumns:
             source = self._target.join(source.outerjoin(target, is_target))
         return source
 
+    def senders(self, parts: MessageParts) -> list[int]:
+        """The places of the keys of senders that these parts want, where the columns are those of bare messages."""
+        return _places(parts, len(self._own), _SENDER)
+
     def read(self, record: Record, at: int = 0) -> Message | None:
         """The message whose columns begin at `at`; None where the join found none."""
         if record[at] is None:
@@ -188,44 +198,94 @@ class MessageColumns:
         return message
 
 
-class MessageList:
-    """Messages, those that they answer, those that these answer, and so on: each a list of a Union.
+class MessageArrays:
+    """A page of one conversation's messages, those that they answer, those that these answer, and so on, within one row.
 
-    What many of them share (senders, watermarks) is not repeated with each, but given when they are read.
+    They are an array of each column: a row of its own for a message costs PostgreSQL and the driver more than what is in it.
     """
 
-    def __init__(self, name: str, parts: MessageParts, source: FromClause, message: FromClause) -> None:
-        """`source` holds the messages of the first list, `message`."""
+    def __init__(self, parts: MessageParts, pane: Pane, conversation: FromClause) -> None:
+        """`conversation` holds the conversation's own columns."""
+        page = pane.of(conversation.c.id, conversation.c.last_seq).correlate(conversation).subquery("page")
         self._parts = [parts]
-        self.lists: list[CTE] = [select(*_own_columns(message)).select_from(source).cte(name)]
+        self.lists = [select(*map(users.array, _columns_inside(page))).lateral("messages")]
         while (reply_to := self._parts[-1].reply_to) is not None:
-            above, target = self.lists[-1], tables.messages.alias(f"{name}_target_{len(self.lists)}")
-            is_target = and_(target.c.conversation_id == above.c.conversation_id, target.c.seq == above.c.reply_to_seq)
+            target = tables.messages.alias(f"target_{len(self.lists)}")
+            is_target = and_(
+                target.c.conversation_id == conversation.c.id,
+                target.c.seq == func.any(self.lists[-1].c.reply_to_seq),
+            )
+            answered = select(*map(users.array, _columns_inside(target))).where(is_target)
             self._parts.append(reply_to)
-            answered = select(*_own_columns(target)).select_from(above.join(target, is_target))
-            self.lists.append(answered.cte(f"{name}_{len(self.lists)}"))
+            self.lists.append(answered.lateral(f"targets_{len(self.lists)}"))
 
     @property
-    def people(self) -> list[ColumnElement[Any]]:
-        """The columns with the keys of the users who are wanted."""
-        return [rows.c.sender_id for rows, parts in zip(self.lists, self._parts, strict=True) if parts.sender]
+    def columns(self) -> list[ColumnElement[Any]]:
+        return [column for arrays in self.lists for column in arrays.c]
+
+    @property
+    def senders(self) -> list[int]:
+        """The places of the keys of senders who are wanted among the columns."""
+        return _places(self._parts[0], _WIDTH_INSIDE, _SENDER - 1)
+
+    def join(self, source: FromClause) -> FromClause:
+        """`source`, which holds the conversation, with its messages."""
+        for arrays in self.lists:
+            source = source.join(arrays, true())
+        return source
 
     def read(
-        self, lists: Sequence[Sequence[Record]], people: Mapping[UUID, User], marks: Mapping[UUID, Watermarks]
+        self, record: Record, at: int, people: Mapping[UUID, User], conversation: UUID, marks: Watermarks | None
     ) -> list[Message]:
-        """The messages of the first list, in its order."""
+        """The messages whose columns begin at `at`, by seq."""
         found: list[Message] = []
-        for parts, records in zip(reversed(self._parts), reversed(lists), strict=True):
-            targets = {(message.conversation_key, message.seq): message for message in found}
-            found = [Message(*record) for record in records]
+        for depth in reversed(range(len(self.lists))):
+            targets = {message.seq: message for message in found}
+            begin = at + depth * _WIDTH_INSIDE
+            arrays = [array or () for array in record[begin : begin + _WIDTH_INSIDE]]
+            found = list(map(Message, repeat(conversation), *arrays))
             for message in found:
-                if parts.sender and message.sender_key is not None:
-                    message.user = people.get(message.sender_key)
-                if parts.status:
-                    message.watermarks = marks[message.conversation_key]
-                if parts.reply_to and message.reply_to_seq is not None:
-                    message.reply_to = targets.get((message.conversation_key, message.reply_to_seq))
+                complete(message, self._parts[depth], people, marks)
+                if message.reply_to_seq is not None:
+                    message.reply_to = targets.get(message.reply_to_seq)
         return found
+
+
+_WIDTH_INSIDE = 10
+
+
+def _columns_inside(message: FromClause) -> list[ColumnElement[Any]]:
+    """What makes a Message of a conversation that is known."""
+    return _own_columns(message)[1:]
+
+
+_SENDER = 2
+"""The place of sender_id in a message's own columns."""
+
+
+def _places(parts: MessageParts | None, width: int, place: int) -> list[int]:
+    """Where it is in the columns of a message, of the one that it answers, and so on, if their senders are wanted."""
+    found, at = [], place
+    while parts is not None:
+        if parts.sender:
+            found.append(at)
+        parts, at = parts.reply_to, at + width
+    return found
+
+
+def bare(parts: MessageParts) -> MessageParts:
+    """Without what many messages share and `complete` adds."""
+    return MessageParts(reply_to=bare(parts.reply_to) if parts.reply_to else None)
+
+
+def complete(message: Message, parts: MessageParts, people: Mapping[UUID, User], marks: Watermarks | None) -> None:
+    """Give it the sender and the watermarks, as the parts want them, and so whatever it answers."""
+    if parts.sender and message.sender_key is not None:
+        message.user = people.get(message.sender_key)
+    if parts.status:
+        message.watermarks = marks
+    if parts.reply_to and message.reply_to is not None:
+        complete(message.reply_to, parts.reply_to, people, marks)
 
 
 def needs_watermarks(parts: MessageParts | None) -> bool:

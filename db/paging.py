@@ -81,8 +81,15 @@ class Keyset:
     """
 
     def __init__(
-        self, base: Select[Any], shape: Shape, *, descending: bool = False, of: FromClause | None = None
+        self,
+        base: Select[Any],
+        shape: Shape,
+        *,
+        descending: bool = False,
+        of: FromClause | None = None,
+        along: Sequence[ColumnElement[Any]] = (),
     ) -> None:
+        """`along` are more columns of the page, by which nothing is ordered."""
         keys = list(base.selected_columns)
         row: Any = tuple_(*keys)
         after, before = (
@@ -90,7 +97,7 @@ class Keyset:
             for side in ("after", "before")
         )
         past_after, short_of_before = (row < after, row > before) if descending else (row > after, row < before)
-        page = base
+        page = base.add_columns(*along)
         if shape.has_after:
             page = page.where(past_after)
         if shape.has_before:
@@ -107,7 +114,7 @@ class Keyset:
             (count if shape.counted else cast(null(), Integer)).label("total"),
         ).lateral("meta")
         self.columns: list[ColumnElement[Any]] = list(meta.c)
-        self.order = [column.desc() if falling else column.asc() for column in self.page.c]
+        self.order = [column.desc() if falling else column.asc() for column in list(self.page.c)[: len(keys)]]
         self.source = (meta if of is None else of.join(meta, true())).outerjoin(self.page, true())
 
 

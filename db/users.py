@@ -18,7 +18,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    union,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import insert
 
@@ -43,11 +43,19 @@ def read(record: Record, at: int = 0) -> User | None:
     return User(*record[at : at + WIDTH]) if record[at] is not None else None
 
 
+def array(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """All values of a column in the order of its rows, under its name; null where there are none.
+
+    A row costs PostgreSQL and the driver more than what is in it. So what is many goes as one row, an array of each column.
+    """
+    return func.array_agg(column).label(str(column.key))
+
+
 def those(keys: Sequence[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:
     """One row: the users whose keys stand in these columns, each once, as an array of each column."""
-    wanted = union(*(select(key) for key in keys))
-    arrays = (func.array_agg(column).label(str(column.key)) for column in columns(_users))
-    return select(*arrays).where(_users.c.id.in_(wanted))
+    wanted = union_all(*(select(key) for key in keys)).scalar_subquery()
+    # As an array, whose repeats the index drops by itself.
+    return select(*map(array, columns(_users))).where(_users.c.id == func.any(func.array(wanted)))
 
 
 _BY_KEYS = Statement(select(*columns(_users)).where(_users.c.id == func.any(bindparam("keys", type_=ARRAY(Uuid)))))
