@@ -160,14 +160,26 @@ async def _subject(connection: Connection, handle: str) -> tuple[UUID, UUID, int
 async def _plan(url: str, asked: Asked) -> str:
     settings = {"role": migrate.APP_ROLE, "plan_cache_mode": "force_generic_plan", "jit": "off"}
     connection = await asyncpg.connect(url, server_settings=settings)
-    explain = f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT JSON) {asked.text}"
+    # EXPLAIN of a statement with parameters plans it for just these; of one that is executed it shows the plan for all.
+    await connection.execute(f"PREPARE asked AS {asked.text}")
+    arguments = ", ".join(map(_literal, asked.arguments))
+    explain = "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT JSON) EXECUTE asked"
     for _ in range(2):  # what was not in memory is now
-        (found,) = orjson.loads(await connection.fetchval(explain, *asked.arguments))
+        (found,) = orjson.loads(await connection.fetchval(f"{explain} ({arguments})" if arguments else explain))
     await connection.close()
     plan = found["Plan"]
     buffers = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
     lines = [line for child in plan["Plans"][1].get("Plans", [plan["Plans"][1]]) for line in _lines(child, 0)]
     return "\n".join(["```text", f"{plan['Actual Rows']:.0f} rows, {buffers} buffers", *lines, "```"])
+
+
+def _literal(value: object) -> str:
+    """As SQL has it: keys, numbers, times, and lists of them."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, list):
+        return f"'{{{','.join(map(str, value))}}}'"
+    return f"'{value}'"
 
 
 def _lines(plan: dict[str, Any], depth: int) -> Iterator[str]:
