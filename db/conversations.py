@@ -320,7 +320,7 @@ def _by_keys(parts: ConversationParts) -> _Reading:
 
 @lru_cache
 def _by_key(parts: ConversationParts) -> _Reading:
-    """Of the planner's own: it takes an array for ten."""
+    """One by itself: an array the planner takes for ten, and plans all that follows for ten times as much."""
     own = _conversations.alias("own")
     conversation = select(*_own_columns(own)).where(own.c.id == bindparam("key", type_=Uuid)).subquery("conversation")
     return _Reading(parts, conversation, conversation)
