@@ -186,6 +186,23 @@ async def test_a_pane_is_the_same_in_sql(database: Database, people: list[UUID])
         assert [message.seq for message in read] == list(range(window.low, window.high + 1)), pane
 
 
+async def test_messages_along_with_their_conversation_are_the_same(database: Database, people: list[UUID]) -> None:
+    """As those that are read by themselves, with senders, watermarks and what they answer; of one conversation and of many."""
+    viewer, parts = people[0], MessageParts(sender=True, status=True, reply_to=_MESSAGE)
+    wanted = ConversationParts(last_message=parts, messages=(Pane(3), parts))
+    everywhere = await _everywhere(database)
+    async with database.viewer(viewer) as connection:
+        several = await conversations.by_keys(connection, viewer, everywhere, wanted)
+        for key, found in several.items():
+            window = Pane(3).window(key, found.last_seq)
+            expected = await messages.window(connection, [window], parts)
+            assert [message.reply_to and message.reply_to.seq for message in expected] == [4, 5, 6]
+            assert found.along[window, parts] == expected
+            assert found.last_message == expected[-1]
+            assert await conversations.by_keys(connection, viewer, [key], wanted) == {key: found}
+    assert len(several) == PEOPLE - 1
+
+
 async def test_every_plan_names_the_viewer_first(
     database: Database, database_url: str, people: list[UUID], asked: list[Any]
 ) -> None:
