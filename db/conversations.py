@@ -67,8 +67,8 @@ class ConversationParts:
     others: bool = False
     last_message: MessageParts | None = None
     messages: tuple[Pane, MessageParts] | None = None
-    participants: Cut | None = None
-    """From the start: without positions."""
+    participants: tuple[Cut, bool] | None = None
+    """From the start: without positions. And whether more of them is wanted than who they are."""
 
     @property
     def needs_watermarks(self) -> bool:
@@ -79,8 +79,13 @@ class ConversationParts:
         return self.participants is not None or self.others
 
     @property
+    def columns_of_people(self) -> int:
+        """How many columns of the first participants are read: of who they are, one."""
+        return _FIRST if self.participants and self.participants[1] else 1
+
+    @property
     def needs_count(self) -> bool:
-        return self.participants is not None and self.participants.counted
+        return self.participants is not None and self.participants[0].counted
 
     @property
     def shape(self) -> "ConversationParts":
@@ -88,13 +93,13 @@ class ConversationParts:
         return replace(
             self,
             messages=self.messages and (self.messages[0].shape, self.messages[1]),
-            participants=self.participants and Cut(0, counted=self.participants.counted),
+            participants=self.participants and (Cut(0, counted=self.participants[0].counted), self.participants[1]),
         )
 
     @property
     def values(self) -> dict[str, object]:
         """For the parameters of a statement for its shape."""
-        shown = self.participants.size if self.participants else 0
+        shown = self.participants[0].size if self.participants else 0
         values: dict[str, object] = {"people_limit": max(shown, NAMES_SHOWN) + 1}
         return values | (self.messages[0].values if self.messages else {})
 
@@ -155,7 +160,7 @@ class _Reading:
     ) -> tuple[list[ColumnElement[Any]], FromClause]:
         columns = _own_columns(own)
         if self._parts.needs_people:
-            first = _first_participants(own, is_whole=self._parts.participants is not None)
+            first = _first_participants(own, self._parts.columns_of_people)
             columns += first.c
             source = source.join(first, true())
         if self._parts.viewer_state:
@@ -223,7 +228,7 @@ class _Reading:
         rest = iter(record[_OWN:])
         first: list[Sequence[Any]] = []
         if parts.needs_people:
-            first = [next(rest) or () for _ in range(_FIRST if parts.participants else 1)]
+            first = [next(rest) or () for _ in range(parts.columns_of_people)]
         if parts.viewer_state:
             role, *state = islice(rest, 6)
             conversation.viewer_state = ViewerState(role, last_seq, *state) if role is not None else None

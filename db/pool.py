@@ -28,6 +28,7 @@ _PREPARED = (
 _TIMEOUT = 30.0  # seconds for one statement, and for a free connection
 _IDLE = 300.0  # seconds after which a free connection is not trusted any more: something on the way may have dropped it
 _SYSTEM_POOL_SIZE = 4
+_ARRAYS = ", ".join(f"NULL::{kind}[]" for kind in ("uuid", "text", "integer", "bigint", "timestamptz"))
 
 
 class DatabaseUnavailableError(Exception):
@@ -244,7 +245,8 @@ _FAULTS = _Faults()
 async def _create_pool(url: str, role: str, size: int, observe: Observer | None) -> _Pool:
     async def initialise(connection: Driver) -> None:
         # A pooler may drop the parameter that asks for the role, and then row level security would be another's.
-        current = await connection.fetchval("SELECT current_user")
+        # The arrays are named for the driver to know their types: it would ask for them in the midst of a request.
+        current = await connection.fetchval(f"SELECT current_user, {_ARRAYS}")
         if current != role:
             raise RoleError(f"this one runs as {current}")
         if observe is not None:
