@@ -111,7 +111,7 @@ class Application(Starlette):
         self._graphql = cors.cls(graphql, *cors.args, **cors.kwargs)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == GRAPHQL:
+        if scope["type"] == "http" and scope["path"].rstrip("/") == GRAPHQL:
             await self._graphql(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)

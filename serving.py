@@ -56,13 +56,15 @@ def worker() -> ASGIApp:
         # Here and not above: the process that only watches over workers never loads it.
         from server import create_app  # noqa: PLC0415
 
-        return create_app()
+        app = create_app()
     except Exception as error:
         said = explanation(error)
         if said is None or parent is None:
             raise
         typer.echo(f"parley: {said}", err=True)
         sys.exit(STARTUP_FAILURE)  # tells the watching process that a restart would end the same way
+    _settle()
+    return app
 
 
 class Server(uvicorn.Server):
@@ -74,7 +76,6 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        _settle()
         if self.started and self._welcome:
             typer.echo(self._welcome)
 

@@ -50,6 +50,11 @@ class Document:
         return self._operations[name]
 
     @property
+    def holds_operations(self) -> bool:
+        definitions = self.node.definitions if self.node else ()
+        return any(isinstance(each, OperationDefinitionNode) for each in definitions)
+
+    @property
     def parsed(self) -> DocumentNode:
         """What it turned out to be, where it does parse."""
         if self.node is None:

@@ -28,6 +28,7 @@ from schema.queries import Query
 from schema.scalars import DateTime
 from schema.subscriptions import Subscription
 
+_WHICH = "the document holds several operations: say in operationName which one is meant"
 _STREAM = (
     "a subscription is a stream of answers: ask for it over a websocket (graphql-transport-ws), "
     "or with the header Accept: text/event-stream"
@@ -73,9 +74,12 @@ class Schema(strawberry.Schema):
     async def stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:  # type: ignore[override]  # noqa: ANN401
         context: Context = kwargs["context_value"]
         query = args[0] if args else kwargs.get("query")
-        operation = self.documents.get(query or "").operation(kwargs.get("operation_name"))
+        document, name = self.documents.get(query or ""), kwargs.get("operation_name")
+        operation = document.operation(name)
         if operation is not None and operation.operation is not GraphQLOperationType.SUBSCRIPTION:
-            return self._only(self.execute(*args, **kwargs))
+            return _only(self.execute(*args, **kwargs))
+        if operation is None and name is None and not document.errors and document.holds_operations:
+            return _only(_told(_refused([GraphQLError(_WHICH)], context)))
         return self._presented_stream(await super().stream(*args, **kwargs), context, kwargs.get("variable_values"))
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
@@ -84,6 +88,8 @@ class Schema(strawberry.Schema):
     def _check_type(self, document: Document, name: str | None, allowed: Iterable[OperationType] | None) -> None:
         operation = document.named(name)
         if operation is None:
+            if name is None and document.holds_operations:
+                raise BadUserInputError(_WHICH)
             raise CannotGetOperationTypeError(name)
         if operation.operation is GraphQLOperationType.SUBSCRIPTION:
             raise BadUserInputError(_STREAM)
@@ -117,9 +123,6 @@ class Schema(strawberry.Schema):
         result: Any = executor.execute_operation()
         return await result if is_awaitable(result) else result
 
-    async def _only(self, result: Awaitable[Any]) -> AsyncIterator[Any]:
-        yield await result
-
     async def _presented_stream(self, results: Any, context: Context, variables: object) -> AsyncIterator[Any]:  # noqa: ANN401
         if limits.holds_nul(variables):
             await results.aclose()
@@ -132,6 +135,15 @@ class Schema(strawberry.Schema):
                 yield result
         finally:
             await results.aclose()
+
+
+async def _only(result: Awaitable[Any]) -> AsyncIterator[Any]:
+    """A stream of one answer."""
+    yield await result
+
+
+async def _told(result: ExecutionResult) -> ExecutionResult:
+    return result
 
 
 def _refused(errors: list[GraphQLError], context: Context) -> PreExecutionError:

@@ -100,6 +100,7 @@ BODIES: dict[str, bytes] = {
     "extensions number": b'{"query": "{ __typename }", "extensions": 1}',
     "name number": b'{"query": "{ __typename }", "operationName": 1}',
     "unknown name": b'{"query": "query A { __typename }", "operationName": "B"}',
+    "no name of two": b'{"query": "query A { __typename } query B { __typename }"}',
     "lone surrogate": b'{"query": "{ __typename }", "variables": {"a": "\\ud800"}}',
     "lone surrogate as bytes": b'{"query": "{ __typename }", "variables": {"a": "\xed\xa0\x80"}}',
     "subscription": b'{"query": "subscription { conversationEvents(conversationId: \\"x\\") { cursor } }"}',

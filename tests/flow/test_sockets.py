@@ -189,6 +189,7 @@ async def test_queries_and_mutations_over_the_socket(ada: Client, grace: Client)
         ({"query": ""}, "BAD_USER_INPUT"),
         ({"query": "{ nothing }"}, "BAD_USER_INPUT"),
         ({"query": "query A { __typename }", "operationName": "B"}, "BAD_USER_INPUT"),
+        ({"query": "query A { __typename } query B { __typename }"}, "BAD_USER_INPUT"),
         ({"query": "{ __typename }", "variables": {"a": "\0"}}, "BAD_USER_INPUT"),
         ({"query": '{ node(id: "\\u0000") { id } }'}, "BAD_USER_INPUT"),
         ({"query": "{ a" * 30 + " }" * 30}, "QUERY_TOO_COMPLEX"),
@@ -200,7 +201,7 @@ async def test_queries_and_mutations_over_the_socket(ada: Client, grace: Client)
         ),
     ],
     ids=[
-        "syntax", "empty", "unknown field", "unknown operation", "NUL in variables", "NUL in text",
+        "syntax", "empty", "unknown field", "unknown operation", "no name of two", "NUL in variables", "NUL in text",
         "too deep", "too long", "malformed id", "not found",
     ],
 )  # fmt: skip
