@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -14,19 +15,24 @@ from db.pool import Connection
 from db.rows import Event
 from db.statements import Record, Statement
 
-_PARTS = MessageParts(sender=True, status=True, reply_to=MessageParts(sender=True, status=True))
-"""Of an event's message: one reading serves every subscriber, so it holds what any of them may ask for."""
+
+def _parts(*, status: bool) -> MessageParts:
+    """Of an event's message: one reading serves every subscriber, so it holds what any of them may ask for."""
+    return MessageParts(sender=True, status=status, reply_to=MessageParts(sender=True, status=status))
+
 
 _OWN = 6
 """Columns of a record that are the event's own."""
 
 
-def _reading() -> tuple[Statement, MessageColumns]:
+@cache
+def _reading(*, status: bool) -> tuple[Statement, MessageColumns]:
+    parts = _parts(status=status)
     asked, marks = marked(
         func.unnest(bindparam("conversations", type_=ARRAY(Uuid)), bindparam("revisions", type_=ARRAY(BigInteger)))
         .table_valued(column("conversation_id", Uuid), column("revision", BigInteger), name="asked")
         .render_derived(name="asked"),
-        _PARTS,
+        parts,
     )
     event, actor = tables.events.alias("event"), tables.users.alias("actor")
     entry = (
@@ -36,7 +42,7 @@ def _reading() -> tuple[Statement, MessageColumns]:
         .limit(bindparam("entries", type_=Integer))
         .lateral("entry")
     )
-    columns = MessageColumns(_PARTS, marks=marks)
+    columns = MessageColumns(parts, marks=marks)
     message = columns.message
     is_its = and_(message.c.conversation_id == asked.c.conversation_id, message.c.seq == entry.c.seq)
     source = asked.join(entry, true()).outerjoin(actor, actor.c.id == entry.c.actor_id).outerjoin(message, is_its)
@@ -49,18 +55,21 @@ def _reading() -> tuple[Statement, MessageColumns]:
     return Statement(statement), columns
 
 
-_AFTER, _COLUMNS = _reading()
+async def after(
+    connection: Connection, positions: Mapping[UUID, int], entries: int, *, status: bool = True
+) -> list[Event]:
+    """What followed the given revision in each conversation, at most `entries` of each, in order per conversation.
 
-
-async def after(connection: Connection, positions: Mapping[UUID, int], entries: int) -> list[Event]:
-    """What followed the given revision in each conversation, at most `entries` of each, in order per conversation."""
-    records = await _AFTER.all(
+    `status`: whether messages come with theirs, for which the watermarks of all participants are looked at.
+    """
+    statement, columns = _reading(status=status)
+    records = await statement.all(
         connection, conversations=list(positions), revisions=list(positions.values()), entries=entries
     )
-    return [_read(record) for record in records]
+    return [_read(record, columns) for record in records]
 
 
-def _read(record: Record) -> Event:
+def _read(record: Record, columns: MessageColumns) -> Event:
     key, kind, at, revision, xact, data = record[:_OWN]
     members: dict[str, list[str]] = orjson.loads(data) if data else {}
     return Event(
@@ -70,7 +79,7 @@ def _read(record: Record) -> Event:
         actor=users.read(record, _OWN),
         revision=revision,
         xact=xact,
-        message=_COLUMNS.read(record, _OWN + users.WIDTH),
+        message=columns.read(record, _OWN + users.WIDTH),
         added_keys=tuple(map(UUID, members.get("added", ()))),
         removed_keys=tuple(map(UUID, members.get("removed", ()))),
     )

@@ -104,7 +104,7 @@ class ConversationSource:
         position.settle(horizon)
         while position.revision < newest:
             after = position.revision
-            events = await hub.patiently(hub.log.after, {key: position.revision})
+            events = await hub.patiently(hub.log.after, {key: position.revision}, status=True)
             if not events or events[0].revision != after + 1:
                 position.revision = newest
                 yield Event(key, "ResyncRequired", datetime.now(UTC), reason=TRIMMED)
@@ -190,7 +190,7 @@ class ViewerSource:
             batch = positions
             read = Counter[UUID]()
             positions = {}
-            for event in await hub.patiently(hub.log.after, batch):
+            for event in await hub.patiently(hub.log.after, batch, status=True):
                 key = event.conversation_key
                 if not read[key] and event.revision != batch[key] + 1:
                     yield Event(key, "ResyncRequired", datetime.now(UTC), reason=TRIMMED)

@@ -156,8 +156,10 @@ class Reader:
 class Audience:
     """Readers that hear the same events of the hub, by conversation."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, *, needs_status: bool = True) -> None:
+        """`needs_status`: whether any of them may ask for the status of a message."""
         self.hub = hub
+        self.needs_status = needs_status
         self.members: set[Reader] = set()
         self._readers: dict[UUID, set[Reader]] = {}
 

@@ -41,6 +41,9 @@ T = TypeVar("T")
 class Listener(Protocol):
     """Who follows conversations here. None of this may raise or take long."""
 
+    needs_status: bool
+    """Whether it may ask for the status of messages: they are read with it only where somebody does."""
+
     def hear(self, event: Event) -> None:
         """The next event of a conversation, or one that is in no log."""
 
@@ -240,7 +243,8 @@ class Hub:
             if not positions:
                 return
             read = Counter[UUID]()
-            for event in await self.patiently(self.log.after, positions):
+            needs_status = any(each.needs_status for key in positions for each in self._followed[key].listeners)
+            for event in await self.patiently(self.log.after, positions, status=needs_status):
                 read[event.conversation_key] += 1
                 self._offer(event)
             behind = {key for key, count in read.items() if count == ENTRIES}
@@ -253,8 +257,10 @@ class Hub:
         followed.delivered = event.revision
         self.counters.events += 1
         self.counters.lag = (datetime.now(UTC) - event.at).total_seconds()
+        has_status = event.message is None or event.message.watermarks is not None
         for listener in list(followed.listeners):
-            if is_next:
+            # Who needs a status and has come while the log was read without one reads it itself.
+            if is_next and (has_status or not listener.needs_status):
                 listener.hear(event)
             else:
                 listener.miss(event.conversation_key)

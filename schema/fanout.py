@@ -43,6 +43,9 @@ from schema.plans import plan_of
 
 _log = structlog.get_logger(__name__)
 
+_STATUS = "status"
+"""A document without this word does not ask for any message's status."""
+
 _REMEMBERED = 256  # answers of a group, and as many older ones
 
 _LONG = 0.001  # seconds of writing that are followed by as long a pause
@@ -99,7 +102,11 @@ class Fanout:
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group(
-                hub, executor, is_shared=key[-1] is None, forget=lambda group: self._forget(key, group)
+                hub,
+                executor,
+                is_shared=key[-1] is None,
+                needs_status=_STATUS in key[0],
+                forget=lambda group: self._forget(key, group),
             )
             hub.counters.groups = len(self._groups)
         return group
@@ -114,10 +121,16 @@ class Group(Audience):
     """Subscriptions that get the same answers. What the hub hands on is executed and passed on in its order."""
 
     def __init__(
-        self, hub: Hub, executor: Executor[Any], *, is_shared: bool, forget: Callable[["Group"], None]
+        self,
+        hub: Hub,
+        executor: Executor[Any],
+        *,
+        is_shared: bool,
+        needs_status: bool,
+        forget: Callable[["Group"], None],
     ) -> None:
         """`executor` is that of any of them: but for the cursor they are equal."""
-        super().__init__(hub)
+        super().__init__(hub, needs_status=needs_status)
         self.run = Run()
         """What is being offered to the readers."""
         self._executor = executor

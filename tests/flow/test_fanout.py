@@ -19,12 +19,14 @@ from graphql import (
     is_required_argument,
 )
 
+from db import events
 from protocol import WebSocketProtocol
 from resolvers.counters import Counters
 from schema import schema, visibility
 from schema.visibility import is_per_viewer
 from tests.flow.client import PATIENCE, Client, Json, Parley, Socket
 from tests.flow.conftest import stoppable
+from tests.flow.waiting import until
 
 DEPTH = 4  # from there on no field is new
 CURSOR = "query ($id: ID!) { conversation(id: $id) { eventCursor } }"
@@ -118,6 +120,31 @@ async def next_of(socket: Socket) -> Json:
     message = await socket.receive()
     assert message["type"] == "next", message
     return message
+
+
+STATUS = """subscription ($id: ID!) { conversationEvents(conversationId: $id) {
+    ... on MessageSent { message { body status replyTo { status } } } } }"""
+
+
+async def test_status_is_read_where_somebody_asks_for_it(counted: Counted) -> None:
+    """As long as nobody does, the log is read without what every participant has received; who comes later has it."""
+    ada, grace = counted.parley.user("ada"), counted.parley.user("grace")
+    conversation = await ada.start(grace)
+    async with ada.socket() as plain, grace.socket() as asking:
+        one = await plain.subscribe(PLAIN, id=conversation)
+        sent = (await ada.send(conversation, "first"))["message"]["id"]
+        assert (await plain.next(one))["conversationEvents"]["message"]["body"] == "first"
+        await ada.run("{ __typename }")  # the driver tells of a statement a moment after it: at the latest now
+        assert events._reading(status=False)[0].text in counted.parley.statements
+        other = await asking.subscribe(STATUS, id=conversation)
+        await until(lambda: counted.counters.groups == 2)
+        await ada.send(conversation, "second", replyToId=sent)
+        assert (await plain.next(one))["conversationEvents"]["message"]["body"] == "second"
+        assert (await asking.next(other))["conversationEvents"]["message"] == {
+            "body": "second",
+            "status": "SENT",
+            "replyTo": {"status": "SENT"},
+        }
 
 
 async def test_fifty_subscribers_are_one_execution(counted: Counted) -> None:
