@@ -9,25 +9,20 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    Boolean,
     ColumnElement,
     FromClause,
     Integer,
-    Select,
-    Text,
     Uuid,
     and_,
     bindparam,
     column,
-    exists,
     func,
-    or_,
     select,
     true,
 )
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from db import paging, tables, users
+from db import tables, users
 from db.messages import (
     MessageArrays,
     MessageColumns,
@@ -38,7 +33,7 @@ from db.messages import (
     needs_watermarks,
     watermark_columns,
 )
-from db.paging import Cut, Keyset, Rows, Shape
+from db.paging import Cut, Rows
 from db.pool import Connection
 from db.rows import (
     NAMES_SHOWN,
@@ -49,7 +44,7 @@ from db.rows import (
     ViewerState,
     Watermarks,
 )
-from db.statements import Record, Statement
+from db.statements import Record
 from db.unions import Union
 
 _conversations = tables.conversations
@@ -104,7 +99,7 @@ class ConversationParts:
         return values | (self.messages[0].values if self.messages else {})
 
 
-class _Reading:
+class Reading:
     """A statement that reads conversations with their parts, and how to read them back."""
 
     def __init__(
@@ -158,7 +153,7 @@ class _Reading:
     def _columns(
         self, own: FromClause, source: FromClause, membership: FromClause | None
     ) -> tuple[list[ColumnElement[Any]], FromClause]:
-        columns = _own_columns(own)
+        columns = own_columns(own)
         if self._parts.needs_people:
             first = _first_participants(own, self._parts.columns_of_people)
             columns += first.c
@@ -175,7 +170,7 @@ class _Reading:
                 mine.c.role,
                 mine.c.last_read_seq,
                 mine.c.last_delivered_seq,
-                *_state_columns(membership),
+                *state_columns(membership),
             ]
         if tally := self._tally():
             everybody = select(*tally).where(_participants.c.conversation_id == own.c.id).lateral("tally")
@@ -269,7 +264,7 @@ _WATERMARKS = 6
 """Columns of Watermarks."""
 
 
-def _own_columns(conversation: FromClause) -> list[ColumnElement[Any]]:
+def own_columns(conversation: FromClause) -> list[ColumnElement[Any]]:
     """What makes a Conversation, without its parts."""
     return [
         conversation.c.id,
@@ -286,7 +281,7 @@ def _own_columns(conversation: FromClause) -> list[ColumnElement[Any]]:
     ]
 
 
-def _state_columns(membership: FromClause) -> list[ColumnElement[Any]]:
+def state_columns(membership: FromClause) -> list[ColumnElement[Any]]:
     """What of a ViewerState is the user's own."""
     return [membership.c.is_archived, membership.c.is_pinned, membership.c.muted_until]
 
@@ -313,22 +308,22 @@ def _first_participants(conversation: FromClause, width: int) -> LateralFromClau
 
 
 @lru_cache
-def _by_keys(parts: ConversationParts) -> _Reading:
+def _by_keys(parts: ConversationParts) -> Reading:
     asked = (
         func.unnest(bindparam("keys", type_=ARRAY(Uuid)))
         .table_valued(column("key", Uuid), name="asked")
         .render_derived(name="asked")
     )
     own = _conversations.alias("conversation")
-    return _Reading(parts, own, asked.join(own, own.c.id == asked.c.key))
+    return Reading(parts, own, asked.join(own, own.c.id == asked.c.key))
 
 
 @lru_cache
-def _by_key(parts: ConversationParts) -> _Reading:
+def _by_key(parts: ConversationParts) -> Reading:
     """One by itself: an array the planner takes for ten, and plans all that follows for ten times as much."""
     own = _conversations.alias("own")
-    conversation = select(*_own_columns(own)).where(own.c.id == bindparam("key", type_=Uuid)).subquery("conversation")
-    return _Reading(parts, conversation, conversation)
+    conversation = select(*own_columns(own)).where(own.c.id == bindparam("key", type_=Uuid)).subquery("conversation")
+    return Reading(parts, conversation, conversation)
 
 
 async def by_keys(
@@ -340,129 +335,3 @@ async def by_keys(
     else:
         _, found = await _by_keys(parts.shape).all(connection, viewer, parts, keys=list(keys))
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which of the viewer's conversations are wanted; None: any."""
-
-    archived: bool = False
-    kind: str | None = None
-    unread_only: bool = False
-    with_user: UUID | None = None
-    context: tuple[str, str] | None = None
-    query: str | None = None
-
-    @property
-    def values(self) -> dict[str, object]:
-        """For the parameters of a statement that filters like this."""
-        context_type, context_id = self.context or (None, None)
-        values = {
-            "kind": self.kind,
-            "with_user": self.with_user,
-            "context_type": context_type,
-            "context_id": context_id,
-            "query": self.query,
-        }
-        return {"archived": self.archived} | {name: value for name, value in values.items() if value is not None}
-
-    @property
-    def shape(self) -> "Filter":
-        """What of it changes the statement: equal for all filters that share one."""
-        return Filter(
-            kind=self.kind and "",
-            unread_only=self.unread_only,
-            with_user=self.with_user and UUID(int=0),
-            context=self.context and ("", ""),
-            query=self.query and "",
-        )
-
-
-def _wanted(wanted: Filter) -> Select[Any]:
-    """The keys of the viewer's conversations in the order of the inbox, filtered."""
-    own, member, mine = _conversations, _memberships, _participants.alias("reader")
-    base = (
-        select(own.c.last_activity_at, own.c.id)
-        .select_from(member.join(own, own.c.id == member.c.conversation_id))
-        .where(member.c.user_id == _viewer, member.c.is_archived == bindparam("archived", type_=Boolean))
-    )
-    if wanted.kind is not None:
-        base = base.where(own.c.kind == bindparam("kind", type_=Text))
-    if wanted.context is not None:
-        base = base.where(
-            own.c.context_type == bindparam("context_type", type_=Text),
-            own.c.context_id == bindparam("context_id", type_=Text),
-        )
-    if wanted.unread_only:
-        base = base.where(
-            exists().where(
-                mine.c.conversation_id == own.c.id, mine.c.user_id == _viewer, mine.c.last_read_seq < own.c.last_seq
-            )
-        )
-    if wanted.with_user is not None:
-        other = _participants.alias("wanted")
-        base = base.where(
-            exists().where(other.c.conversation_id == own.c.id, other.c.user_id == bindparam("with_user", type_=Uuid))
-        )
-    if wanted.query is not None:
-        base = base.where(_contains(own.c.title) | _has_participant_named(own.c.id))
-    return base
-
-
-def _contains(name: ColumnElement[Any]) -> ColumnElement[bool]:
-    return func.strpos(func.lower(name), func.lower(bindparam("query", type_=Text))) > 0
-
-
-def _has_participant_named(conversation: ColumnElement[Any]) -> ColumnElement[bool]:
-    named, user = _participants.alias("named"), _users.alias("named_user")
-    return exists().where(
-        named.c.conversation_id == conversation,
-        named.c.user_id != _viewer,
-        user.c.id == named.c.user_id,
-        _contains(func.coalesce(user.c.name, user.c.handle)),
-    )
-
-
-@lru_cache
-def _inbox(shape: Shape, wanted: Filter, parts: ConversationParts) -> _Reading:
-    keys = _wanted(wanted)
-    along = [*_own_columns(_conversations), *_state_columns(_memberships)]
-    known = [str(key.key) for key in keys.selected_columns]
-    keyset = Keyset(keys, shape, descending=True, along=[each for each in along if each.key not in known])
-    return _Reading(parts, keyset.page, keyset.source, keyset.page, keyset.columns, keyset.order)
-
-
-async def inbox(
-    connection: Connection, viewer: UUID, cut: Cut, wanted: Filter, parts: ConversationParts
-) -> Rows[Conversation]:
-    """The viewer's conversations, newest activity first; positions are (last_activity_at, key)."""
-    reading = _inbox(cut.shape, wanted.shape, parts.shape)
-    records, found = await reading.all(connection, viewer, parts, **cut.values, **wanted.values)
-    return paging.read(records, cut, lambda record, at: found.get(record[at]))
-
-
-_UNREAD = Statement(
-    select(
-        func.coalesce(func.sum(_conversations.c.last_seq - _participants.c.last_read_seq), 0),
-        func.count().filter(_conversations.c.last_seq > _participants.c.last_read_seq),
-    )
-    .select_from(
-        _memberships.join(_conversations, _conversations.c.id == _memberships.c.conversation_id).join(
-            _participants,
-            and_(
-                _participants.c.conversation_id == _memberships.c.conversation_id,
-                _participants.c.user_id == _memberships.c.user_id,
-            ),
-        )
-    )
-    .where(
-        _memberships.c.user_id == _viewer,
-        or_(_memberships.c.muted_until.is_(None), _memberships.c.muted_until <= func.now()),
-    )
-)
-
-
-async def unread(connection: Connection, viewer: UUID) -> tuple[int, int]:
-    """Unread messages, and conversations with some, over all that the viewer has not muted."""
-    record = await _UNREAD.first(connection, viewer=viewer)
-    return (record[0], record[1]) if record else (0, 0)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from db import conversations
-from db.conversations import ConversationParts, Filter
+from db import inbox as inbox_rows
+from db.conversations import ConversationParts
+from db.inbox import Filter
 from db.rows import Conversation, User
 from resolvers import cursors
 from resolvers.pages import Page, PageArguments
@@ -35,11 +37,11 @@ async def inbox(
     """The viewer's conversations, newest activity first."""
     cut = arguments.cut(DEFAULT_SIZE, lambda cursor: cursors.to_moment(cursors.CONVERSATIONS, cursor), counted=counted)
     async with service.database.viewer(viewer.key) as connection:
-        rows = await conversations.inbox(connection, viewer.key, cut, wanted, parts)
+        rows = await inbox_rows.page(connection, viewer.key, cut, wanted, parts)
     return Page.of(rows, lambda row: cursors.from_moment(cursors.CONVERSATIONS, row.last_activity_at, row.key))
 
 
 async def unread(service: Service, viewer: User) -> tuple[int, int]:
     """Unread messages, and conversations with some, over all that the viewer has not muted."""
     async with service.database.viewer(viewer.key) as connection:
-        return await conversations.unread(connection, viewer.key)
+        return await inbox_rows.unread(connection, viewer.key)

@@ -7,7 +7,7 @@ import strawberry
 from strawberry import UNSET
 
 from db import rows
-from db.conversations import Filter
+from db.inbox import Filter
 from db.keys import MessageKey, parse_conversation_id, parse_id, parse_user_id
 from resolvers import conversations, users
 from resolvers.errors import BadUserInputError

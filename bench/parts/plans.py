@@ -13,9 +13,10 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from db import conversations, events, memberships, messages, migrate, participants
-from db.conversations import ConversationParts, Filter
+from db import conversations, events, inbox, memberships, messages, migrate, participants
+from db.conversations import ConversationParts
 from db.embedded import EmbeddedPostgres
+from db.inbox import Filter
 from db.messages import MessageParts, Pane, Window
 from db.paging import Cut
 from db.pool import Connection, Database
@@ -126,8 +127,8 @@ async def _statements(url: str, handle: str = "person1") -> list[Asked]:
     line = ConversationParts(viewer_state=True, last_message=MessageParts(sender=True), participants=(Cut(20), True))
     runs: dict[str, Callable[[Connection], Awaitable[object]]] = {
         "Page of 50 messages, and participants": lambda c: conversations.by_keys(c, viewer, [room], page),
-        "Inbox": lambda c: conversations.inbox(c, viewer, Cut(20), Filter(), line),
-        "Unread counts": lambda c: conversations.unread(c, viewer),
+        "Inbox": lambda c: inbox.page(c, viewer, Cut(20), Filter(), line),
+        "Unread counts": lambda c: inbox.unread(c, viewer),
         "A message, after it was sent": lambda c: messages.window(c, [Window(room, last, last)], message),
         "Membership": lambda c: memberships.revision(c, viewer, room),
         "Participants, a page after another": lambda c: participants.page(c, [room], Cut(20)),

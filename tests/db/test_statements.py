@@ -13,9 +13,10 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from db import appends, conversations, events, memberships, messages, participants, receipts, starts, users
+from db import appends, conversations, events, inbox, memberships, messages, participants, receipts, starts, users
 from db.appends import Draft
-from db.conversations import ConversationParts, Filter
+from db.conversations import ConversationParts
+from db.inbox import Filter
 from db.keys import new_key
 from db.messages import LARGEST, MessageParts, Pane, Window
 from db.migrate import APP_ROLE
@@ -90,9 +91,9 @@ def reads(everywhere: list[UUID], everybody: list[UUID]) -> dict[str, Read]:
     windows = [Window(key, 2, 6) for key in everywhere]
     return {
         "conversations": lambda c, viewer: conversations.by_keys(c, viewer, everywhere, _PARTS),
-        "inbox": lambda c, viewer: conversations.inbox(c, viewer, Cut(3), Filter(), _PARTS),
-        "inbox, filtered": lambda c, viewer: conversations.inbox(c, viewer, Cut(9, counted=True), _FILTER, _PARTS),
-        "unread": conversations.unread,
+        "inbox": lambda c, viewer: inbox.page(c, viewer, Cut(3), Filter(), _PARTS),
+        "inbox, filtered": lambda c, viewer: inbox.page(c, viewer, Cut(9, counted=True), _FILTER, _PARTS),
+        "unread": inbox.unread,
         "messages": lambda c, _: messages.window(c, windows, _MESSAGE),
         "participants": lambda c, _: participants.page(c, everywhere, Cut(1, counted=True)),
         "participant": lambda c, _: participants.by_keys(c, [(key, user) for key in everywhere for user in everybody]),
@@ -166,7 +167,7 @@ async def test_a_function_that_writes_has_a_viewer(database: Database, people: l
         marks = await participants.by_keys(connection, [(key, other) for key in everywhere])
         assert {mark.last_read_seq for mark in marks.values()} == {4, MESSAGES}
         assert len(await receipts.mark_all_read(connection, other)) == 1
-        assert await conversations.unread(connection, other) == (0, 0)
+        assert await inbox.unread(connection, other) == (0, 0)
 
 
 _PANES = [
@@ -180,7 +181,7 @@ async def test_a_pane_is_the_same_in_sql(database: Database, people: list[UUID])
     for pane in _PANES:
         parts = ConversationParts(messages=(pane, MessageParts()))
         async with database.viewer(people[0]) as connection:
-            (found,) = (await conversations.inbox(connection, people[0], Cut(1), Filter(), parts)).rows
+            (found,) = (await inbox.page(connection, people[0], Cut(1), Filter(), parts)).rows
         window = pane.window(found.key, found.last_seq)
         read = found.along[window, MessageParts()]
         assert [message.seq for message in read] == list(range(window.low, window.high + 1)), pane
