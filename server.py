@@ -102,7 +102,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
 
 
 class Application(Starlette):
-    """Starlette, with the one route that nearly all requests take in front of it: its own way there takes 25 µs."""
+    """Starlette, with the one route that nearly all requests take in front of its layers, which do nothing for it."""
 
     def __init__(
         self, cors: Middleware, graphql: ASGIApp, routes: list[BaseRoute], lifespan: Lifespan["Application"]

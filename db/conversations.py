@@ -50,7 +50,6 @@ from db.unions import Union
 _conversations = tables.conversations
 _memberships = tables.memberships
 _participants = tables.participants
-_users = tables.users
 _viewer = bindparam("viewer", type_=Uuid)
 
 

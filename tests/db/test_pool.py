@@ -9,6 +9,7 @@ import pytest
 
 from db.pool import Database, DatabaseUnavailableError, RoleError
 from tests.flow.database import terminate
+from tests.flow.waiting import until
 
 ADA = UUID(int=1)
 
@@ -113,8 +114,7 @@ async def test_a_connection_that_was_lost_is_replaced(database: Database, databa
     pid = await _pid(database)
     await terminate(database_url, "parley")
     ((free, _),) = database._app._free
-    while free._con is not None:  # noqa: ASYNC110  (the end of the stream is on its way)
-        await asyncio.sleep(0)
+    await until(lambda: free._con is None)  # the end of the stream is on its way
     assert await _pid(database) != pid
 
     async def lose() -> None:
