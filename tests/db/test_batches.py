@@ -243,7 +243,7 @@ async def test_a_batch_does_what_its_messages_do_one_by_one(
 REFUSE = """
     CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        IF NEW::text LIKE '%bad%' OR current_setting('parley.viewer') = TG_ARGV[0] THEN RAISE EXCEPTION 'refused'; END IF;
+        IF NEW::text LIKE '%evil%' OR current_setting('parley.viewer') = TG_ARGV[0] THEN RAISE EXCEPTION 'refused'; END IF;
         RETURN NEW;
     END $$;
 """
@@ -265,8 +265,8 @@ async def test_one_that_cannot_be_stored_fails_alone(
     )
     await run(database_url, REFUSE + trigger)
     drafts = [
-        *(Draft(high, sender, body) for sender, body in ((ada, "one"), (eve, "bad"), (ada, "two"))),
-        *(Draft(low, sender, body) for sender, body in ((eve, "bad"), (ada, "three"))),
+        *(Draft(high, sender, body) for sender, body in ((ada, "one"), (eve, "evil"), (ada, "two"))),
+        *(Draft(low, sender, body) for sender, body in ((eve, "evil"), (ada, "three"))),
     ]
     outcomes = await append(batches, *drafts)
     assert seqs(outcomes) == [1, asyncpg.RaiseError, 2, asyncpg.RaiseError, 1]
