@@ -17,9 +17,10 @@ from schema import events
 from schema.conversations import Conversation, ConversationConnection
 from schema.documents import Prepared
 from schema.messages import Message, MessageConnection
+from schema.mutations.outcomes import Outcome
+from schema.mutations.sending import SendMessagePayload
 from schema.nodes import Node
 from schema.participants import ParticipantConnection
-from schema.payloads import Outcome, SendMessagePayload
 from schema.scalars import DateTime
 from schema.subscriptions import Subscription
 from schema.users import User, UserConnection

@@ -1,6 +1,5 @@
-"""Everything that can be asked."""
+"""Conversations, one and by page."""
 
-import asyncio
 from typing import Annotated
 
 import strawberry
@@ -8,19 +7,15 @@ from strawberry import UNSET
 
 from db import rows
 from db.inbox import Filter
-from db.keys import MessageKey, parse_conversation_id, parse_id, parse_user_id
-from resolvers import conversations, users
-from resolvers.errors import BadUserInputError
-from resolvers.pages import LARGEST, Page
-from schema import loading
+from db.keys import parse_conversation_id, parse_user_id
+from resolvers import conversations
+from resolvers.pages import Page
 from schema.asked import asked, conversation_parts
 from schema.context import Info
 from schema.conversations import Conversation, ConversationConnection, ConversationKind
 from schema.inputs import ContextInput
-from schema.nodes import Node
 from schema.pages import After, Before, First, Last, given, page_arguments
-from schema.users import UserConnection
-from schema.viewer import Viewer, ViewerRow
+from schema.queries.nodes import Id
 
 
 @strawberry.input(description="Which conversations are wanted; what is left out does not matter, but for `archived`.")
@@ -50,36 +45,8 @@ class ConversationFilter:
         )
 
 
-Id = Annotated[strawberry.ID, strawberry.argument(description="An id that this server gave out.")]
-
-
-@strawberry.type(description="Everything that can be asked.")
-class Query:
-    @strawberry.field(description="Who is asking.", graphql_type=Viewer)
-    async def viewer(self, info: Info) -> ViewerRow:
-        viewer = info.context.viewer
-        unread = (0, 0)
-        if asked(info).has_any("unreadCount", "unreadConversationCount"):
-            unread = await conversations.unread(info.context.service, viewer)
-        return ViewerRow(viewer, *unread, event_cursor=info.context.event_cursor or "")
-
-    @strawberry.field(
-        description="Anything by its id; null where there is none or the viewer may not see it.",
-        graphql_type=Node | None,
-    )
-    async def node(self, info: Info, id: Id) -> object:  # noqa: A002  (Relay's name)
-        return await _node(info, id)
-
-    @strawberry.field(description=f"The same for up to {LARGEST} ids, in their order.", graphql_type=list[Node | None])
-    async def nodes(
-        self,
-        info: Info,
-        ids: Annotated[list[strawberry.ID], strawberry.argument(description="Ids that this server gave out.")],
-    ) -> list[object]:
-        if len(ids) > LARGEST:
-            raise BadUserInputError(f"ids: at most {LARGEST} at a time, not {len(ids)}")
-        return await asyncio.gather(*(_node(info, each) for each in ids))
-
+@strawberry.type(description="Conversations.")
+class ConversationQueries:
     @strawberry.field(
         description="A conversation by its id; null where there is none or the viewer is no participant.",
         graphql_type=Conversation | None,
@@ -113,33 +80,3 @@ class Query:
             conversation_parts(info, wanted.nodes),
             counted="totalCount" in wanted,
         )
-
-    @strawberry.field(
-        description="Everybody the host application told of, in the order of handles. 20 by default.",
-        graphql_type=UserConnection,
-    )
-    async def users(
-        self,
-        info: Info,
-        query: Annotated[
-            str | None, strawberry.argument(description="Only with this in the handle or name, in any case.")
-        ] = UNSET,
-        first: First = UNSET,
-        after: After = UNSET,
-    ) -> Page[rows.User]:
-        return await users.directory(
-            info.context.service,
-            info.context.viewer,
-            given(query),
-            page_arguments(first, after),
-            counted="totalCount" in asked(info),
-        )
-
-
-async def _node(info: Info, text: str) -> object:
-    name, key = parse_id(text)
-    if isinstance(key, MessageKey):
-        return await loading.find_message(info, key, asked(info).message_parts)
-    if name == "Conversation":
-        return await loading.find_conversation(info, key, conversation_parts(info))
-    return await loading.find_user(info, key)

@@ -1,0 +1,13 @@
+"""Everything that can be done, a module for each noun."""
+
+import strawberry
+
+from schema.mutations.receipts import ReceiptMutations
+from schema.mutations.sending import SendingMutations
+from schema.mutations.starting import StartingMutations
+from schema.mutations.typing import TypingMutations
+
+
+@strawberry.type(description="Everything that can be done.")
+class Mutation(StartingMutations, SendingMutations, ReceiptMutations, TypingMutations):
+    pass

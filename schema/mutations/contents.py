@@ -1,0 +1,47 @@
+"""What a message says, for every mutation that sends one."""
+
+import strawberry
+from strawberry import UNSET
+
+from db.keys import parse_message_id
+from resolvers.contents import Content
+from schema.messages import BodyFormat, MessageKind
+from schema.pages import given
+
+KEY = (
+    "The sender's own key, of up to 128 characters, a fresh UUID for instance. Sending again with the same key is the "
+    "same message, so a client may retry whenever it got no answer."
+)
+REPLY = "The message of this conversation that it answers."
+
+
+@strawberry.input(description="What a message says.")
+class MessageContentInput:
+    body: str = strawberry.field(description="Its text; not blank.")
+    client_message_id: str | None = strawberry.field(default=UNSET, description=KEY)
+    reply_to_id: strawberry.ID | None = strawberry.field(default=UNSET, description=REPLY)
+    format: BodyFormat | None = strawberry.field(default=UNSET, description="How it is written; PLAIN by default.")
+    kind: MessageKind | None = strawberry.field(
+        default=UNSET, description="TEXT by default; anything else takes a token with the role `service`."
+    )
+
+    def row(self) -> Content:
+        kind = given(self.kind)
+        return content(self.body, self.client_message_id, self.reply_to_id, self.format, kind.name if kind else "TEXT")
+
+
+def content(
+    body: str,
+    client_message_id: str | None,
+    reply_to_id: str | None,
+    body_format: BodyFormat | None,
+    kind: str = "TEXT",
+) -> Content:
+    reply_to, written = given(reply_to_id), given(body_format)
+    return Content(
+        body=body,
+        client_message_id=given(client_message_id),
+        reply_to=parse_message_id(reply_to) if reply_to is not None else None,
+        kind=kind,
+        format=written.name if written else "PLAIN",
+    )

@@ -1,0 +1,13 @@
+"""Everything that can be asked, a module for each noun."""
+
+import strawberry
+
+from schema.queries.conversations import ConversationQueries
+from schema.queries.nodes import NodeQueries
+from schema.queries.users import UserQueries
+from schema.queries.viewer import ViewerQueries
+
+
+@strawberry.type(description="Everything that can be asked.")
+class Query(ViewerQueries, NodeQueries, ConversationQueries, UserQueries):
+    pass
