@@ -24,7 +24,7 @@ import logs
 import settings as configuration
 from db import migrate
 from db.pool import DatabaseUnavailableError, Observer
-from resolvers import demo, development, service, tokens
+from resolvers import background, demo, development, service, tokens
 from resolvers.counters import Counters
 from resolvers.identity import Identity
 from resolvers.service import Service
@@ -75,6 +75,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
             max_body_length=settings.max_body_length,
             counters=counters,
             observe=observe,
+            jobs=background.jobs,
         ) as started:
             holder.append(Running(started, Identity(verifier, started.database)))
             yield {"sockets": sockets}  # which the server drains when it stops

@@ -1,7 +1,7 @@
 """What every resolver works with."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from db.lines.postgres import PostgresLine
 from db.lines.redis import RedisLine
 from db.pool import Database, DatabaseUnavailableError, Observer
 from resolvers.counters import Counters
+from resolvers.jobs import Job, Jobs
 from resolvers.log import DatabaseLog
 from resolvers.stream import Hub
 from resolvers.typing import Typing
@@ -47,6 +48,10 @@ async def _open(url: str, pool_size: int, observe: Observer | None) -> Database:
             await asyncio.sleep(_RETRY)
 
 
+def _no_jobs(_service: Service) -> Iterable[Job]:
+    return ()
+
+
 @asynccontextmanager
 async def running(
     url: str,
@@ -57,6 +62,7 @@ async def running(
     max_body_length: int = 10_000,
     counters: Counters | None = None,
     observe: Observer | None = None,
+    jobs: Callable[[Service], Iterable[Job]] = _no_jobs,
 ) -> AsyncIterator[Service]:
     """A service on the database at `url`, which listens through the broker, or `listen_url` where that is another way."""
     database = await _open(url, pool_size, observe)
@@ -71,9 +77,13 @@ async def running(
     await broadcast.connect()
     hub.start()
     wakeups.start()
+    service = Service(database, batches, wakeups, hub, Typing(database, wakeups), counters, feed, max_body_length)
+    working = Jobs(jobs(service))
+    working.start()
     try:
-        yield Service(database, batches, wakeups, hub, Typing(database, wakeups), counters, feed, max_body_length)
+        yield service
     finally:
+        await working.stop()
         await batches.close()
         await wakeups.close()
         await hub.stop()
