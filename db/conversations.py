@@ -1,6 +1,6 @@
 """Statements about conversations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
@@ -28,6 +28,7 @@ from db.messages import (
     MessageColumns,
     MessageParts,
     Pane,
+    add_lists,
     bare,
     complete,
     needs_watermarks,
@@ -86,7 +87,8 @@ class ConversationParts:
         """What of it changes the statement: equal for all that share one."""
         return replace(
             self,
-            messages=self.messages and (self.messages[0].shape, self.messages[1]),
+            last_message=self.last_message and self.last_message.joined,
+            messages=self.messages and (self.messages[0].shape, self.messages[1].joined),
             participants=self.participants and (Cut(0, counted=self.participants[0].counted), self.participants[1]),
         )
 
@@ -199,6 +201,7 @@ class Reading:
         for record in lists[0]:
             if (key := record[self._at]) is not None:
                 found[key] = self._read(record[self._at :], people, viewer, parts)
+        await _add_lists(connection, found.values(), parts)
         return lists[0], found
 
     def _read(
@@ -251,6 +254,16 @@ class Reading:
             page = self._messages.read(record, self._messages_at, people, key, marks)
             conversation.along[pane.window(key, last_seq), wanted] = page
         return conversation
+
+
+async def _add_lists(connection: Connection, found: Iterable[Conversation], parts: ConversationParts) -> None:
+    """Give the messages that were read with conversations the lists that are wanted of them."""
+    found = list(found)
+    await add_lists(connection, [last for each in found if (last := each.last_message)], parts.last_message)
+    if parts.messages:
+        pane, wanted = parts.messages
+        pages = (each.along[pane.window(each.key, each.last_seq), wanted] for each in found)
+        await add_lists(connection, [message for page in pages for message in page], wanted)
 
 
 _OWN = 11

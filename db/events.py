@@ -1,7 +1,7 @@
 """The event log: read in nobody's name, for whoever is subscribed here, and by its readers themselves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -10,15 +10,19 @@ import orjson
 from sqlalchemy import ARRAY, BigInteger, Integer, Uuid, and_, bindparam, column, func, select, text, true
 
 from db import tables, users
-from db.messages import MessageColumns, MessageParts, marked
+from db.messages import MessageColumns, MessageParts, add_lists, marked
 from db.pool import Connection
 from db.rows import Event
 from db.statements import Record, Statement
 
+OPTIONAL = frozenset({"status", "reactions"})
+"""Parts of an event's message, by the names that they have in documents too, which cost more than the rest."""
 
-def _parts(*, status: bool) -> MessageParts:
+
+def _parts(*, status: bool, reactions: bool = False) -> MessageParts:
     """Of an event's message: one reading serves every subscriber, so it holds what any of them may ask for."""
-    return MessageParts(sender=True, status=status, reply_to=MessageParts(sender=True, status=status))
+    own = MessageParts(sender=True, status=status, reactions=reactions, reactors=reactions)
+    return replace(own, reply_to=own)
 
 
 _OWN = 6
@@ -56,17 +60,21 @@ def _reading(*, status: bool) -> tuple[Statement, MessageColumns]:
 
 
 async def after(
-    connection: Connection, positions: Mapping[UUID, int], entries: int, *, status: bool = True
+    connection: Connection, positions: Mapping[UUID, int], entries: int, *, needs: frozenset[str] = OPTIONAL
 ) -> list[Event]:
     """What followed the given revision in each conversation, at most `entries` of each, in order per conversation.
 
-    `status`: whether messages come with theirs, for which the watermarks of all participants are looked at.
+    `needs`: what of OPTIONAL comes with messages. For their status the watermarks of all participants are looked at,
+    and lists are a statement of their own.
     """
-    statement, columns = _reading(status=status)
+    statement, columns = _reading(status="status" in needs)
     records = await statement.all(
         connection, conversations=list(positions), revisions=list(positions.values()), entries=entries
     )
-    return [_read(record, columns) for record in records]
+    found = [_read(record, columns) for record in records]
+    parts = _parts(status="status" in needs, reactions="reactions" in needs)
+    await add_lists(connection, [event.message for event in found if event.message], parts)
+    return found
 
 
 def _read(record: Record, columns: MessageColumns) -> Event:

@@ -1,6 +1,6 @@
 """Statements about messages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from db import tables, users
+from db import reactions, tables, users
 from db.pool import Connection
 from db.rows import Message, User, Watermarks
 from db.statements import Record, Statement
@@ -33,11 +33,19 @@ from db.statements import Record, Statement
 
 @dataclass(frozen=True, slots=True)
 class MessageParts:
-    """What is read along with a message, in the same statement."""
+    """What is read along with a message: in the same statement, or lists of its own by one further statement each."""
 
     sender: bool = False
     status: bool = False
     reply_to: "MessageParts | None" = None
+    reactions: bool = False
+    reactors: bool = False
+    """Who they are that reacted."""
+
+    @property
+    def joined(self) -> "MessageParts":
+        """Those that change the statement."""
+        return MessageParts(self.sender, self.status, self.reply_to and self.reply_to.joined)
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,11 +345,32 @@ def _window(parts: MessageParts) -> tuple[Statement, MessageColumns]:
 
 async def window(connection: Connection, windows: Sequence[Window], parts: MessageParts) -> list[Message]:
     """The messages in the windows that may be seen, by conversation and seq."""
-    statement, columns = _window(parts)
+    statement, columns = _window(parts.joined)
     records = await statement.all(
         connection,
         conversations=[asked.conversation for asked in windows],
         lows=[asked.low for asked in windows],
         highs=[asked.high for asked in windows],
     )
-    return [message for record in records if (message := columns.read(record)) is not None]
+    found = [message for record in records if (message := columns.read(record)) is not None]
+    await add_lists(connection, found, parts)
+    return found
+
+
+async def add_lists(connection: Connection, messages: Iterable[Message], parts: MessageParts | None) -> None:
+    """Give messages, and what they answer, the lists that their parts want: one statement for each sort of list."""
+    wanted = list(_with_parts(messages, parts)) if parts else []
+    reacted = [(message, each.reactors) for message, each in wanted if each.reactions]
+    if reacted:
+        with_users = any(reactors for _, reactors in reacted)
+        groups = await reactions.groups(connection, [message.key for message, _ in reacted], with_users=with_users)
+        for message, _ in reacted:
+            message.reactions = groups.get(message.key, [])
+
+
+def _with_parts(messages: Iterable[Message], parts: MessageParts) -> Iterator[tuple[Message, MessageParts]]:
+    """The messages and, as far as their parts go, what they answer."""
+    for message in messages:
+        yield message, parts
+        if parts.reply_to and message.reply_to is not None:
+            yield from _with_parts([message.reply_to], parts.reply_to)

@@ -53,6 +53,20 @@ class Watermarks:
 
 
 @dataclass(slots=True)
+class ReactionGroup:
+    """Everybody's one emoji on a message."""
+
+    emoji: str
+    count: int
+    viewer_has_reacted: bool | None = None
+    """Null where it was read in nobody's name."""
+    reactor_keys: frozenset[UUID] = frozenset()
+    """Everybody, where it was read in nobody's name."""
+    reactors: list[User] = field(default_factory=list)
+    """The first of them, where they are asked for."""
+
+
+@dataclass(slots=True)
 class Message:
     conversation_key: UUID
     seq: int
@@ -69,6 +83,7 @@ class Message:
     user: User | None = None
     reply_to: "Message | None" = None
     watermarks: Watermarks | None = None
+    reactions: list[ReactionGroup] | None = None
 
     @property
     def id(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import UUID
 
-from db.events import Standing
+from db.events import OPTIONAL, Standing
 from db.rows import Event, User, ViewerState
 from resolvers.errors import BadCursorError, NotFoundError
 from resolvers.log import ENTRIES
@@ -104,7 +104,7 @@ class ConversationSource:
         position.settle(horizon)
         while position.revision < newest:
             after = position.revision
-            events = await hub.patiently(hub.log.after, {key: position.revision}, status=True)
+            events = await hub.patiently(hub.log.after, {key: position.revision}, needs=OPTIONAL)
             if not events or events[0].revision != after + 1:
                 position.revision = newest
                 yield Event(key, "ResyncRequired", datetime.now(UTC), reason=TRIMMED)
@@ -190,7 +190,7 @@ class ViewerSource:
             batch = positions
             read = Counter[UUID]()
             positions = {}
-            for event in await hub.patiently(hub.log.after, batch, status=True):
+            for event in await hub.patiently(hub.log.after, batch, needs=OPTIONAL):
                 key = event.conversation_key
                 if not read[key] and event.revision != batch[key] + 1:
                     yield Event(key, "ResyncRequired", datetime.now(UTC), reason=TRIMMED)

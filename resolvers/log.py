@@ -20,7 +20,7 @@ _OUTSIDE = ConversationParts(others=True)
 class Log(Protocol):
     """See DatabaseLog; tests have one in memory."""
 
-    async def after(self, positions: Mapping[UUID, int], *, status: bool) -> list[Event]: ...
+    async def after(self, positions: Mapping[UUID, int], *, needs: frozenset[str]) -> list[Event]: ...
     async def look(self, conversations: Collection[UUID], viewers: Collection[UUID], since: int) -> Look: ...
     async def standing(self, viewer: UUID) -> Standing: ...
     async def reached(self, conversations: Collection[UUID], horizon: int) -> dict[UUID, int]: ...
@@ -37,10 +37,10 @@ class DatabaseLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def after(self, positions: Mapping[UUID, int], *, status: bool) -> list[Event]:
+    async def after(self, positions: Mapping[UUID, int], *, needs: frozenset[str]) -> list[Event]:
         """What followed the given revision in each conversation, at most ENTRIES of each, in order."""
         async with self._database.system() as connection:
-            return await events.after(connection, positions, ENTRIES, status=status)
+            return await events.after(connection, positions, ENTRIES, needs=needs)
 
     async def look(self, conversations: Collection[UUID], viewers: Collection[UUID], since: int) -> Look:
         """The newest revisions, and what these viewers have joined since a horizon."""

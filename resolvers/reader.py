@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
+from db.events import OPTIONAL
 from db.rows import Event
 from resolvers.positions import Position
 from resolvers.stream import Hub
@@ -156,10 +157,10 @@ class Reader:
 class Audience:
     """Readers that hear the same events of the hub, by conversation."""
 
-    def __init__(self, hub: Hub, *, needs_status: bool = True) -> None:
-        """`needs_status`: whether any of them may ask for the status of a message."""
+    def __init__(self, hub: Hub, *, needs: frozenset[str] = OPTIONAL) -> None:
+        """`needs`: what of OPTIONAL any of them may ask for."""
         self.hub = hub
-        self.needs_status = needs_status
+        self.needs = needs
         self.members: set[Reader] = set()
         self._readers: dict[UUID, set[Reader]] = {}
 

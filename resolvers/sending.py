@@ -149,6 +149,7 @@ async def _message(
         edited_at=None,
         deleted_at=None,
         user=viewer if parts.sender else None,
+        reactions=[],
     )
 
 

@@ -41,8 +41,8 @@ T = TypeVar("T")
 class Listener(Protocol):
     """Who follows conversations here. None of this may raise or take long."""
 
-    needs_status: bool
-    """Whether it may ask for the status of messages: they are read with it only where somebody does."""
+    needs: frozenset[str]
+    """What of db.events.OPTIONAL it may ask for: messages are read with it only where somebody does."""
 
     def hear(self, event: Event) -> None:
         """The next event of a conversation, or one that is in no log."""
@@ -243,13 +243,14 @@ class Hub:
             if not positions:
                 return
             read = Counter[UUID]()
-            needs_status = any(each.needs_status for key in positions for each in self._followed[key].listeners)
-            for event in await self.patiently(self.log.after, positions, status=needs_status):
+            needs = frozenset[str]().union(*{each.needs for key in positions for each in self._followed[key].listeners})
+            for event in await self.patiently(self.log.after, positions, needs=needs):
                 read[event.conversation_key] += 1
-                self._offer(event)
+                self._offer(event, needs)
             behind = {key for key, count in read.items() if count == ENTRIES}
 
-    def _offer(self, event: Event) -> None:
+    def _offer(self, event: Event, parts: frozenset[str]) -> None:
+        """Hand on an event that was read with these parts."""
         followed = self._followed.get(event.conversation_key)
         if followed is None or event.revision <= followed.delivered:
             return
@@ -257,10 +258,9 @@ class Hub:
         followed.delivered = event.revision
         self.counters.events += 1
         self.counters.lag = (datetime.now(UTC) - event.at).total_seconds()
-        has_status = event.message is None or event.message.watermarks is not None
         for listener in list(followed.listeners):
-            # Who needs a status and has come while the log was read without one reads it itself.
-            if is_next and (has_status or not listener.needs_status):
+            # Who needs more and has come while the log was read without it reads the log itself.
+            if is_next and (event.message is None or listener.needs <= parts):
                 listener.hear(event)
             else:
                 listener.miss(event.conversation_key)

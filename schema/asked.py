@@ -79,6 +79,8 @@ class Asked:
             sender="sender" in self,
             status="status" in self,
             reply_to=self.beneath("replyTo").message_parts if "replyTo" in self else None,
+            reactions="reactions" in self,
+            reactors="users" in self.beneath("reactions"),
         )
 
     def arguments(self, name: str, variables: Mapping[str, Any]) -> PageArguments | None:

@@ -28,7 +28,9 @@ from graphql import (
 )
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Operation
 
+from db.events import OPTIONAL
 from db.rows import Event
+from resolvers import reactions
 from resolvers.positions import Position
 from resolvers.reader import Audience, Reader
 from resolvers.stream import Hub
@@ -42,9 +44,6 @@ from schema.outbox import Outbox
 from schema.plans import plan_of
 
 _log = structlog.get_logger(__name__)
-
-_STATUS = "status"
-"""A document without this word does not ask for any message's status."""
 
 _REMEMBERED = 256  # answers of a group, and as many older ones
 
@@ -105,7 +104,8 @@ class Fanout:
                 hub,
                 executor,
                 is_shared=key[-1] is None,
-                needs_status=_STATUS in key[0],
+                # A document without the word does not ask for the part.
+                needs=frozenset(part for part in OPTIONAL if part in key[0]),
                 forget=lambda group: self._forget(key, group),
             )
             hub.counters.groups = len(self._groups)
@@ -126,11 +126,11 @@ class Group(Audience):
         executor: Executor[Any],
         *,
         is_shared: bool,
-        needs_status: bool,
+        needs: frozenset[str],
         forget: Callable[["Group"], None],
     ) -> None:
         """`executor` is that of any of them: but for the cursor they are equal."""
-        super().__init__(hub, needs_status=needs_status)
+        super().__init__(hub, needs=needs)
         self.run = Run()
         """What is being offered to the readers."""
         self._executor = executor
@@ -221,6 +221,7 @@ class Group(Audience):
     def _execute(self, event: Event, context: Context) -> Answer | Coroutine[Any, Any, Answer]:
         """At once, where nothing has to be read for it."""
         self.hub.counters.executions += 1
+        event = event if self._is_shared else reactions.seen_by(event, context.viewer.key)
         executor = self._executor.build_per_event_executor(replace(event, cursor=CURSOR))
         executor.context_value = context
         result = execute_subscription_event(executor)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from db.rows import Event
+from resolvers import reactions
 from resolvers.errors import UnauthenticatedError, UnavailableError
 from resolvers.positions import Position
 from resolvers.reader import Audience, Reader, Source
@@ -35,7 +36,7 @@ class Following:
         try:
             while (event := await queue.next()) is not None:
                 self._context.begin_event()
-                yield event
+                yield reactions.seen_by(event, self._context.viewer.key)
             for task in tasks:
                 if task.done():
                     await task  # which raises what ended it

@@ -5,13 +5,16 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
+from strawberry import UNSET
 
 from db import rows
+from db.reactions import MOST_REACTORS
+from resolvers.reactions import reactor_count
 from schema import loading
 from schema.asked import conversation_parts
 from schema.context import Info
 from schema.nodes import Node, describes
-from schema.pages import CURSOR, EDGES, NODES, PAGE_INFO, PageInfo
+from schema.pages import CURSOR, EDGES, NODES, PAGE_INFO, PageInfo, given
 from schema.users import User
 
 if TYPE_CHECKING:
@@ -38,6 +41,23 @@ class BodyFormat(Enum):
     MARKDOWN = strawberry.enum_value("MARKDOWN", description="CommonMark.")
 
 
+FirstReactors = Annotated[int | None, strawberry.argument(description="At most so many.")]
+
+
+@strawberry.type(description="Everybody who reacted to a message with the same emoji.")
+class ReactionGroup:
+    emoji: str = strawberry.field(description="The emoji, in its one full form.")
+    count: int = strawberry.field(description="How many people used it.")
+    viewer_has_reacted: bool = strawberry.field(description="Whether the viewer is among them.")
+
+    @strawberry.field(
+        description=f"Those who used it first, in that order: 10 by default, up to {MOST_REACTORS}.",
+        graphql_type=list[User],
+    )
+    def users(root: strawberry.Parent[rows.ReactionGroup], first: FirstReactors = UNSET) -> list[rows.User]:
+        return root.reactors[: reactor_count(given(first))]
+
+
 LazyConversation = Annotated["Conversation", strawberry.lazy("schema.conversations")]
 
 
@@ -61,6 +81,10 @@ class Message(Node):
     status: MessageStatus = strawberry.field(description="How far it came. Derived from the participants' watermarks.")
     reply_to: "Message | None" = strawberry.field(
         description="The message it answers; a deleted one stays, as a tombstone."
+    )
+
+    reactions: list[ReactionGroup] = strawberry.field(
+        description="What people reacted with, in the order in which each emoji was first used."
     )
 
     @strawberry.field(description="Where it was sent.", graphql_type=LazyConversation)

@@ -50,7 +50,7 @@ class MemoryLog:
     def newest(self, conversation: UUID) -> int:
         return len(self.entries.get(conversation, ()))
 
-    async def after(self, positions: Mapping[UUID, int], *, status: bool) -> list[Event]:  # noqa: ARG002  (its events have none)
+    async def after(self, positions: Mapping[UUID, int], *, needs: frozenset[str]) -> list[Event]:  # noqa: ARG002  (its events have no message)
         await self._reached()
         self.readings += 1
         found = []

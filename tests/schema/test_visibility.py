@@ -87,4 +87,8 @@ def interface() -> GraphQLInterfaceType:
 
 def test_what_depends_on_the_viewer() -> None:
     """The whole list, so that a change of it is seen."""
-    assert per_viewer() == {"Conversation.viewerState", "Conversation.displayTitle"}
+    assert per_viewer() == {
+        "Conversation.viewerState",
+        "Conversation.displayTitle",
+        "ReactionGroup.viewerHasReacted",
+    }
