@@ -23,6 +23,14 @@ class Draft:
     reply_to_seq: int | None = None
     kind: str = "TEXT"
     format: str = "PLAIN"
+    attachments: tuple[UUID, ...] = ()
+    """Stored uploads of the sender's, in no message yet."""
+    mentions: tuple[str, ...] = ()
+    """Handles; those of participants count."""
+    warning: str | None = None
+    """What a check of the content found."""
+    rate: int | None = None
+    """Messages a minute that the sender may send; None: any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +52,29 @@ class Original:
     same: bool
 
 
-Outcome = Appended | Original | None
-"""What became of a draft. None: no such conversation for its sender, or no such message to reply to."""
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """The sender's rate is exceeded."""
+
+    retry_after: int
+    """Milliseconds."""
+
+
+Outcome = Appended | Original | Limited | None
+"""What became of a draft. None: no such conversation for its sender, or nothing may be sent to it, or there is no such
+message to reply to, or no such attachment."""
 
 # The function stands in a migration. It is one statement and so one transaction, where there is none already.
 _SEND = Statement(
     text("""
-    SELECT seq, revision, at, same FROM parley.send_messages(
-        :senders, :conversations, :client_message_ids, :kinds, :formats, :bodies, :reply_to_seqs, :patience)
+    SELECT seq, revision, at, same, retry_after FROM parley.send_messages(
+        :senders, :conversations, :client_message_ids, :kinds, :formats, :bodies, :reply_to_seqs, :warnings, :rates,
+        :attached, :attached_to, :mentioned, :mentioned_in, :patience)
     """).bindparams(
-        *(bindparam(name, type_=ARRAY(Uuid)) for name in ("senders", "conversations")),
+        *(bindparam(name, type_=ARRAY(Uuid)) for name in ("senders", "conversations", "attached")),
         *(bindparam(name, type_=ARRAY(Text)) for name in ("client_message_ids", "kinds", "formats", "bodies")),
-        bindparam("reply_to_seqs", type_=ARRAY(Integer)),
+        *(bindparam(name, type_=ARRAY(Text)) for name in ("warnings", "mentioned")),
+        *(bindparam(name, type_=ARRAY(Integer)) for name in ("reply_to_seqs", "rates", "attached_to", "mentioned_in")),
         bindparam("patience", type_=Integer),
     )
 )
@@ -66,6 +85,8 @@ async def append_all(connection: Connection, drafts: Sequence[Draft], *, patienc
 
     All of them or, where this raises, none. `patience`: milliseconds for which any one lock is waited for.
     """
+    attached = [(key, place) for place, draft in enumerate(drafts, 1) for key in draft.attachments]
+    mentioned = [(handle, place) for place, draft in enumerate(drafts, 1) for handle in draft.mentions]
     records = await _SEND.all(
         connection,
         senders=[draft.sender for draft in drafts],
@@ -75,6 +96,12 @@ async def append_all(connection: Connection, drafts: Sequence[Draft], *, patienc
         formats=[draft.format for draft in drafts],
         bodies=[draft.body for draft in drafts],
         reply_to_seqs=[draft.reply_to_seq for draft in drafts],
+        warnings=[draft.warning for draft in drafts],
+        rates=[draft.rate for draft in drafts],
+        attached=[key for key, _ in attached],
+        attached_to=[place for _, place in attached],
+        mentioned=[handle for handle, _ in mentioned],
+        mentioned_in=[place for _, place in mentioned],
         patience=patience,
     )
     return [_outcome(record) for record in records]
@@ -93,7 +120,9 @@ async def append(connection: Connection, draft: Draft) -> Outcome:
 
 
 def _outcome(record: Record) -> Outcome:
-    seq, revision, at, same = record
+    seq, revision, at, same, retry_after = record
+    if retry_after is not None:
+        return Limited(retry_after)
     if seq is None:
         return None
     return Appended(seq, revision, at) if at is not None else Original(seq, revision, same)

@@ -1,5 +1,6 @@
 """Statements about what is whose."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, select
@@ -10,6 +11,7 @@ from db.statements import Statement
 
 _memberships = tables.memberships
 _conversations = tables.conversations
+_participants = tables.participants
 
 _REVISION = Statement(
     select(_conversations.c.revision)
@@ -25,3 +27,41 @@ async def revision(connection: Connection, viewer: UUID, conversation: UUID) -> 
     """The newest revision of the conversation; None where the viewer is no member of it."""
     record = await _REVISION.first(connection, viewer=viewer, conversation=conversation)
     return record[0] if record else None
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A user's place in a conversation whose row lock is held: nothing in it changes meanwhile."""
+
+    kind: str
+    """DIRECT or GROUP."""
+    role: str
+    is_blocked: bool
+    last_seq: int
+    title: str | None
+
+
+_LOCK = Statement(
+    select(
+        _conversations.c.kind,
+        _participants.c.role,
+        _conversations.c.is_blocked,
+        _conversations.c.last_seq,
+        _conversations.c.title,
+    )
+    .select_from(_conversations.join(_participants, _participants.c.conversation_id == _conversations.c.id))
+    .where(
+        _conversations.c.id == bindparam("conversation", type_=Uuid),
+        _participants.c.user_id == bindparam("user", type_=Uuid),
+    )
+    .with_for_update(of=_conversations)
+)
+
+
+async def lock(connection: Connection, user: UUID, conversation: UUID) -> Seat | None:
+    """Take the conversation's row lock until the end of the transaction; None where the user is no member of it.
+
+    Everything that changes a conversation does so first, and checks rights by what it then sees.
+    """
+    record = await _LOCK.first(connection, user=user, conversation=conversation)
+    return Seat(*record) if record else None

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -40,6 +41,11 @@ metadata = MetaData(
 _timestamp = DateTime(timezone=True)
 _xact = text("parley.xact()")  # db/clock.py
 
+
+def _of_message() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["conversation_id", "seq"], ["parley.messages.conversation_id", "parley.messages.seq"])
+
+
 users = Table(
     "users",
     metadata,
@@ -49,6 +55,14 @@ users = Table(
     Column("avatar_url", Text),
     Column("roles", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("created_at", _timestamp, nullable=False),
+    Column("restricted_until", _timestamp, comment="may read, and do nothing else, until then"),
+    Column(
+        "shares_presence",
+        Boolean,
+        nullable=False,
+        server_default=text("true"),
+        comment="false: others see them offline",
+    ),
     # Finds who a token speaks of, and pages the directory in the order of handles.
     Index("uq_users_handle", "handle", unique=True),
     comment="A person the host application has told us about, by token or import.",
@@ -69,9 +83,25 @@ conversations = Table(
     Column("last_activity_at", _timestamp, nullable=False),
     Column("last_seq", Integer, nullable=False, server_default=text("0"), comment="seq of the newest message"),
     Column("revision", BigInteger, nullable=False, server_default=text("0"), comment="of the newest event"),
+    Column(
+        "is_blocked",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="direct, and one of the two blocked the other: nothing is sent",
+    ),
+    Column("history", Text, nullable=False, server_default=text("'ALL'"), comment="what those see who are added later"),
+    Column(
+        "is_sensitive",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="bodies are encrypted and not searched; never changes",
+    ),
     CheckConstraint("kind IN ('DIRECT', 'GROUP')", name="kind"),
     CheckConstraint("kind = 'GROUP' OR title IS NULL", name="direct_has_no_title"),
     CheckConstraint("(context_type IS NULL) = (context_id IS NULL)", name="context"),
+    CheckConstraint("history IN ('ALL', 'FROM_JOINING')", name="history"),
     comment="A conversation; its row lock orders everything that happens in it.",
     # Every send updates the row in place: room on the page keeps that a heap-only update.
     postgresql_with={"fillfactor": 80},
@@ -108,6 +138,13 @@ memberships = Table(
         nullable=False,
         server_default=_xact,
         comment="the transaction that made it, by parley.xact()",
+    ),
+    Column(
+        "history_from_seq",
+        Integer,
+        nullable=False,
+        server_default=text("1"),
+        comment="the first message that the user may see",
     ),
     # The conversations a user has joined since a horizon.
     Index("ix_memberships_user_id_xact", "user_id", "xact"),
@@ -151,6 +188,7 @@ messages = Table(
     Column("created_at", _timestamp, nullable=False),
     Column("edited_at", _timestamp),
     Column("deleted_at", _timestamp),
+    Column("warning", Text, comment="what a check of its content found"),
     ForeignKeyConstraint(
         ["conversation_id", "reply_to_seq"],
         ["parley.messages.conversation_id", "parley.messages.seq"],
@@ -186,8 +224,99 @@ reactions = Table(
     Column("emoji", Text, primary_key=True),
     Column("user_id", Uuid, ForeignKey(users.c.id), primary_key=True),
     Column("created_at", _timestamp, nullable=False),
-    ForeignKeyConstraint(["conversation_id", "seq"], ["parley.messages.conversation_id", "parley.messages.seq"]),
+    _of_message(),
     comment="One person's one emoji on one message.",
+)
+
+message_edits = Table(
+    "message_edits",
+    metadata,
+    Column("conversation_id", Uuid, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="1, 2, 3 … of the message"),
+    Column("body", Text, nullable=False, comment="what it said before this edit"),
+    Column("format", Text, nullable=False),
+    Column("edited_at", _timestamp, nullable=False, comment="when it said so no longer"),
+    _of_message(),
+    comment="What an edited message said before, oldest first.",
+)
+
+mentions = Table(
+    "mentions",
+    metadata,
+    Column("conversation_id", Uuid, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("user_id", Uuid, ForeignKey(users.c.id), primary_key=True),
+    _of_message(),
+    # The messages that mention a user.
+    Index("ix_mentions_user_id_conversation_id_seq", "user_id", "conversation_id", "seq"),
+    comment="A participant whom a message mentions.",
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("conversation_id", Uuid, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("pinned_by", Uuid, ForeignKey(users.c.id)),
+    Column("pinned_at", _timestamp, nullable=False),
+    _of_message(),
+    comment="A message that is pinned in its conversation, for all its members.",
+)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    Column("user_id", Uuid, ForeignKey(users.c.id), primary_key=True, comment="who uploads it"),
+    Column("id", Uuid, primary_key=True),
+    Column("conversation_id", Uuid),
+    Column("seq", Integer, comment="the message it belongs to; null: not sent yet"),
+    Column("position", Integer, comment="1, 2, 3 … in its message"),
+    Column("filename", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False, comment="bytes"),
+    Column("checksum", LargeBinary, nullable=False, comment="SHA-256"),
+    Column("width", Integer, comment="pixels of an image"),
+    Column("height", Integer),
+    Column("created_at", _timestamp, nullable=False),
+    Column("stored_at", _timestamp, comment="when all of it was there; null: not yet"),
+    CheckConstraint("(conversation_id IS NULL) = (seq IS NULL) AND (seq IS NULL) = (position IS NULL)", name="message"),
+    _of_message(),
+    # The attachments of a message, in their order.
+    Index(
+        "uq_attachments_position",
+        "conversation_id",
+        "seq",
+        "position",
+        unique=True,
+        postgresql_where=text("seq IS NOT NULL"),
+    ),
+    # Uploads that nobody has sent, oldest first.
+    Index("ix_attachments_created_at", "created_at", postgresql_where=text("seq IS NULL")),
+    comment="A file, from the moment its upload is announced; its bytes are kept elsewhere.",
+)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("user_id", Uuid, ForeignKey(users.c.id), primary_key=True, comment="who blocks"),
+    Column("blocked_id", Uuid, ForeignKey(users.c.id), primary_key=True),
+    Column("created_at", _timestamp, nullable=False),
+    CheckConstraint("user_id <> blocked_id", name="two"),
+    # Those who block a user.
+    Index("ix_blocks_blocked_id", "blocked_id"),
+    comment="Somebody blocks somebody; only who blocks sees it.",
+)
+
+rate_limits = Table(
+    "rate_limits",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("kind", Text, primary_key=True, comment="the mutation"),
+    Column("at", _timestamp, nullable=False, comment="the theoretical arrival time"),
+    comment="How often somebody did something of late. Not logged: a crash forgives everybody.",
+    prefixes=["UNLOGGED"],
+    postgresql_with={"fillfactor": 50},
 )
 
 events = Table(

@@ -29,12 +29,26 @@ class BadCursorError(RequestError):
     code = "BAD_CURSOR"
 
 
+class ForbiddenError(RequestError):
+    code = "FORBIDDEN"
+
+
 class NotFoundError(RequestError):
     code = "NOT_FOUND"
 
 
 class QueryTooComplexError(RequestError):
     code = "QUERY_TOO_COMPLEX"
+
+
+class TooManyRequestsError(RequestError):
+    """Too much in too short a time, where there is no payload to say so; `retry_after` is in milliseconds."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UnavailableError(RequestError):
@@ -78,6 +92,35 @@ class IdempotencyConflict(UserError):
     original: MessageKey
 
     code = "IDEMPOTENCY_CONFLICT"
+
+
+@dataclass(frozen=True, slots=True)
+class EditConflict(UserError):
+    current: MessageKey
+
+    code = "EDIT_CONFLICT"
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked(UserError):
+    code = "BLOCKED"
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRejected(UserError):
+    code = "CONTENT_REJECTED"
+
+
+@dataclass(frozen=True, slots=True)
+class ContextUnavailable(UserError):
+    code = "CONTEXT_UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimited(UserError):
+    retry_after_ms: int
+
+    code = "RATE_LIMITED"
 
 
 class RefusedError(ParleyError):

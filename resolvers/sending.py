@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 from uuid import UUID
 
-from db import appends, conversations, starts, users
-from db.appends import Appended, Draft, Original
-from db.conversations import ConversationParts
+from db import appends, memberships, starts, users
+from db.appends import Appended, Draft, Limited, Original
 from db.keys import MessageKey
 from db.messages import MessageParts
 from db.pool import Connection, RacedError
@@ -14,7 +13,7 @@ from db.rows import Message, User
 from db.starts import Pair
 from resolvers import contents, directs, messages
 from resolvers.contents import Content
-from resolvers.errors import IdempotencyConflict, Invalid, NotFound, RefusedError
+from resolvers.errors import Blocked, IdempotencyConflict, Invalid, NotFound, RateLimited, RefusedError
 from resolvers.identity import Caller
 from resolvers.service import Service
 
@@ -103,10 +102,14 @@ def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, 
 
 
 async def _refuse(connection: Connection, viewer: User, conversation: UUID, path: tuple[str, ...]) -> NoReturn:
-    """Say what it is that there is not: the conversation, or the message to reply to."""
-    if await conversations.by_keys(connection, viewer.key, [conversation], ConversationParts()):
-        raise RefusedError(_no_target(path))
-    raise RefusedError(NotFound("there is no such conversation", (*path, "to", "conversationId")))
+    """Say why nothing was sent: there is no such conversation, or it takes nothing, or no such message to reply to."""
+    async with connection.transaction():
+        seat = await memberships.lock(connection, viewer.key, conversation)
+    if seat is None:
+        raise RefusedError(NotFound("there is no such conversation", (*path, "to", "conversationId")))
+    if seat.is_blocked:
+        raise RefusedError(Blocked("nothing can be sent to this conversation", (*path, "to")))
+    raise RefusedError(_no_target(path))
 
 
 def _no_target(path: tuple[str, ...]) -> NotFound:
@@ -114,9 +117,12 @@ def _no_target(path: tuple[str, ...]) -> NotFound:
 
 
 def _accepted(
-    outcome: Appended | Original, conversation: UUID, content: Content, path: tuple[str, ...]
+    outcome: Appended | Original | Limited, conversation: UUID, content: Content, path: tuple[str, ...]
 ) -> Appended | Original:
-    """The outcome, unless the key was used for something else: then RefusedError is raised."""
+    """The outcome, unless the sender is too fast, or the key was used for something else: then RefusedError is raised."""
+    if isinstance(outcome, Limited):
+        message = f"too many messages; try again in {outcome.retry_after} ms"
+        raise RefusedError(RateLimited(message, path, outcome.retry_after))
     if isinstance(outcome, Original) and not outcome.same:
         message = f"clientMessageId {content.client_message_id!r} was used before, for other content"
         original = MessageKey(conversation, outcome.seq)

@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 
 from db import rows
+from db.keys import MessageKey
 from resolvers import errors
 from resolvers.errors import NotFoundError as MessageGoneError
 from schema import loading
@@ -43,6 +44,13 @@ class UserError:
     path: list[str] = strawberry.field(description="Where in the arguments: `[input, body]`.")
 
 
+async def _message(info: Info, key: MessageKey) -> rows.Message:
+    found = await loading.find_message(info, key, asked(info).message_parts)
+    if found is None:
+        raise MessageGoneError("you are no longer a participant of this conversation")
+    return found
+
+
 @strawberry.type(description="What the input names does not exist, or the viewer may not know of it.")
 class NotFoundError(UserError):
     is_type_of = describes(errors.NotFound)
@@ -73,18 +81,60 @@ class IdempotencyConflictError(UserError):
 
     @strawberry.field(description="The message that was sent with that key.", graphql_type=Message)
     async def original(root: strawberry.Parent[errors.IdempotencyConflict], info: Info) -> rows.Message:
-        found = await loading.find_message(info, root.original, asked(info).message_parts)
-        if found is None:
-            raise MessageGoneError("you are no longer a participant of this conversation")
-        return found
+        return await _message(info, root.original)
+
+
+@strawberry.type(description="The message changed since the client last saw it.")
+class EditConflictError(UserError):
+    is_type_of = describes(errors.EditConflict)
+
+    @strawberry.field(description="The message as it stands now.", graphql_type=Message)
+    async def current(root: strawberry.Parent[errors.EditConflict], info: Info) -> rows.Message:
+        return await _message(info, root.current)
+
+
+@strawberry.type(description="One of the two blocked the other; it is not told which.")
+class BlockedError(UserError):
+    is_type_of = describes(errors.Blocked)
+
+
+@strawberry.type(description="The content is not allowed here.")
+class ContentRejectedError(UserError):
+    is_type_of = describes(errors.ContentRejected)
+
+
+@strawberry.type(description="The host application refused the context.")
+class ContextUnavailableError(UserError):
+    is_type_of = describes(errors.ContextUnavailable)
+
+
+@strawberry.type(description="Too much in too short a time.")
+class RateLimitedError(UserError):
+    is_type_of = describes(errors.RateLimited)
+
+    retry_after_ms: int = strawberry.field(description="Milliseconds until it may be tried again.")
 
 
 StartConversationError = Annotated[
-    NotFoundError | PermissionDeniedError | ValidationError | ConversationExistsError | IdempotencyConflictError,
+    NotFoundError
+    | PermissionDeniedError
+    | ValidationError
+    | ConversationExistsError
+    | IdempotencyConflictError
+    | BlockedError
+    | ContentRejectedError
+    | ContextUnavailableError
+    | RateLimitedError,
     strawberry.union("StartConversationError", description="Why a conversation was not started."),
 ]
 SendMessageError = Annotated[
-    NotFoundError | PermissionDeniedError | ValidationError | IdempotencyConflictError,
+    NotFoundError
+    | PermissionDeniedError
+    | ValidationError
+    | IdempotencyConflictError
+    | BlockedError
+    | ContentRejectedError
+    | RateLimitedError,
     strawberry.union("SendMessageError", description="Why a message was not sent."),
 ]
 MarkReadError = Annotated[

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db import receipts, starts, users
-from db.appends import Appended, Draft, Original, Outcome
+from db.appends import Appended, Draft, Limited, Original, Outcome
 from db.batches import MOST, Batches
 from db.keys import new_key
 from db.pool import Database, DatabaseUnavailableError
@@ -82,8 +82,7 @@ async def append(batches: Batches, *drafts: Draft) -> Ended:
 def seqs(outcomes: Ended) -> list[int | type[BaseException] | None]:
     """The seq of each message that is stored, else what was raised."""
     return [
-        type(outcome) if isinstance(outcome, BaseException) else outcome.seq if outcome else None
-        for outcome in outcomes
+        type(outcome) if isinstance(outcome, BaseException) else getattr(outcome, "seq", None) for outcome in outcomes
     ]
 
 
@@ -177,6 +176,8 @@ def told(outcome: Outcome | BaseException) -> tuple[object, ...] | None:
             return seq, revision, same
         case None:
             return None
+        case Limited():
+            raise AssertionError("nobody's rate is limited here")
         case error:
             raise error
 

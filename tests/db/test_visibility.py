@@ -35,6 +35,24 @@ async def _people(database: Database, *handles: str) -> list[User]:
         ]
 
 
+# $1: the conversation, $2: who sent its message, $3: the other one.
+_MORE = [
+    "INSERT INTO parley.message_edits SELECT $1, 1, 1, 'before', 'PLAIN', now() WHERE $2 <> $3::uuid",
+    "INSERT INTO parley.mentions SELECT $1, 1, $2 WHERE $2 <> $3::uuid",
+    "INSERT INTO parley.pins SELECT $1, 1, $2, now() WHERE $2 <> $3::uuid",
+    (
+        "INSERT INTO parley.attachments (user_id, id, conversation_id, seq, position, filename, content_type, size, checksum, "
+        "created_at) SELECT $2, gen_random_uuid(), $1, 1, 1, 'f', 'text/plain', 1, '', now() WHERE $2 <> $3::uuid"
+    ),
+    (
+        "INSERT INTO parley.attachments (user_id, id, filename, content_type, size, checksum, created_at) "
+        "SELECT $2, $1, 'unsent', 'text/plain', 1, '', now() WHERE $2 <> $3::uuid"
+    ),
+    "INSERT INTO parley.blocks SELECT $2, $3, now() WHERE $1::uuid IS NOT NULL",
+    "INSERT INTO parley.rate_limits SELECT $2, 'sendMessage', now() WHERE $1 <> $3::uuid",
+]
+
+
 async def _conversation(database: Database, one: User, other: User) -> UUID:
     key = new_key()
     async with database.viewer(one.key) as connection, connection.transaction():
@@ -45,6 +63,8 @@ async def _conversation(database: Database, one: User, other: User) -> UUID:
     async with database.system() as connection:
         await connection.driver.execute("INSERT INTO parley.imported_conversations VALUES ('source', $1)", key)
         await connection.driver.execute("INSERT INTO parley.reactions VALUES ($1, 1, '👍', $2, now())", key, one.key)
+        for statement in _MORE:
+            await connection.driver.execute(statement, key, one.key, other.key)
     return key
 
 
@@ -121,7 +141,13 @@ async def test_a_participant_sees_the_conversation(database: Database) -> None:
             "memberships": 1,
             "participants": 2,
             "messages": 1,
+            "message_edits": 0,  # which are its sender's
+            "mentions": 1,
+            "pins": 1,
+            "attachments": 1,
             "reactions": 1,
+            "blocks": 0,
+            "rate_limits": 0,
             "events": 2,
             "conversation_starts": 0,
         }
