@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     )  # fmt: skip
 
     max_body_length: int = Field(10_000, ge=1, le=1_000_000, description="Longest message, in characters.")
+    markdown_images: bool = Field(
+        False, description="Whether images in Markdown are shown by `bodyHtml`. A browser that loads one tells its server who reads when; by default they are links."
+    )  # fmt: skip
     max_request_bytes: int = Field(
         1_048_576, ge=1024, le=104_857_600, description="Largest HTTP body and websocket message, in bytes."
     )
@@ -256,6 +259,8 @@ _SECRET = {"token_secret", "database_url", "migration_url", "listen_url", "broke
 def _text(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
+    if isinstance(value, bool):
+        return str(value).lower()
     return "" if value is None else str(value)
 
 

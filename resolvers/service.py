@@ -13,6 +13,7 @@ from db.feed import Feed
 from db.lines.postgres import PostgresLine
 from db.lines.redis import RedisLine
 from db.pool import Database, DatabaseUnavailableError, Observer
+from resolvers.bodies import Bodies
 from resolvers.counters import Counters
 from resolvers.jobs import Job, Jobs
 from resolvers.log import DatabaseLog
@@ -36,6 +37,7 @@ class Service:
     feed: Feed
     max_body_length: int
     """Characters of a message."""
+    bodies: Bodies
 
 
 async def _open(url: str, pool_size: int, observe: Observer | None) -> Database:
@@ -60,6 +62,7 @@ async def running(
     broker_url: str | None = None,
     pool_size: int = 10,
     max_body_length: int = 10_000,
+    bodies: Bodies | None = None,
     counters: Counters | None = None,
     observe: Observer | None = None,
     jobs: Callable[[Service], Iterable[Job]] = _no_jobs,
@@ -77,7 +80,9 @@ async def running(
     await broadcast.connect()
     hub.start()
     wakeups.start()
-    service = Service(database, batches, wakeups, hub, Typing(database, wakeups), counters, feed, max_body_length)
+    service = Service(
+        database, batches, wakeups, hub, Typing(database, wakeups), counters, feed, max_body_length, bodies or Bodies()
+    )
     working = Jobs(jobs(service))
     working.start()
     try:

@@ -1,5 +1,6 @@
 """The types of messages."""
 
+from collections.abc import Awaitable
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -38,7 +39,9 @@ class MessageStatus(Enum):
 @strawberry.enum(description="How a body is written.")
 class BodyFormat(Enum):
     PLAIN = strawberry.enum_value("PLAIN", description="Text to show as it is.")
-    MARKDOWN = strawberry.enum_value("MARKDOWN", description="CommonMark.")
+    MARKDOWN = strawberry.enum_value(
+        "MARKDOWN", description="CommonMark, with tables and ~~strikethrough~~; a line break is one."
+    )
 
 
 FirstReactors = Annotated[int | None, strawberry.argument(description="At most so many.")]
@@ -86,6 +89,15 @@ class Message(Node):
     reactions: list[ReactionGroup] = strawberry.field(
         description="What people reacted with, in the order in which each emoji was first used."
     )
+
+    @strawberry.field(
+        description="The body as HTML that may be put into a page as it is: sanitised, with links that say nothing of "
+        "where they were clicked. Markdown is rendered; PLAIN is escaped, with its line breaks, and addresses are links. "
+        "Empty once deleted.",
+        graphql_type=str,
+    )
+    def body_html(root: strawberry.Parent[rows.Message], info: Info) -> str | Awaitable[str]:
+        return info.context.service.bodies.html(root.body, root.format)
 
     @strawberry.field(description="Where it was sent.", graphql_type=LazyConversation)
     async def conversation(root: strawberry.Parent[rows.Message], info: Info) -> rows.Conversation:
