@@ -25,7 +25,6 @@ import settings as configuration
 from db import migrate
 from db.pool import DatabaseUnavailableError, Observer
 from resolvers import background, demo, development, service, tokens
-from resolvers.bodies import Bodies
 from resolvers.counters import Counters
 from resolvers.identity import Identity
 from resolvers.service import Service
@@ -73,8 +72,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
             listen_url=settings.listen_url,
             broker_url=settings.broker_url,
             pool_size=settings.pool_size,
-            max_body_length=settings.max_body_length,
-            bodies=Bodies(has_images=settings.markdown_images),
+            policy=settings.policy,
             counters=counters,
             observe=observe,
             jobs=background.jobs,

@@ -5,12 +5,15 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from resolvers.policy import Policy
 
 PREFIX = "PARLEY_"
 PROJECT = Path(__file__).parent
@@ -97,6 +100,10 @@ class Settings(BaseSettings):
         100, ge=1, le=10_000, description="Operations under way at a time on one websocket."
     )
 
+    log_retention_days: int = Field(
+        0, ge=0, le=36_500, description="Days for which the log of events reaches back; a client whose cursor is older is told to load anew (`ResyncRequired`). `0`: for ever."
+    )  # fmt: skip
+
     ping_interval: float = Field(20, ge=1, le=3600, description="Seconds from one ping to the next on a websocket.")
     ping_timeout: float = Field(
         20, ge=1, le=3600, description="Seconds in which a ping must be answered; else the websocket is closed."
@@ -107,6 +114,11 @@ class Settings(BaseSettings):
 
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`.")
     log_format: LogFormat = Field("auto", description="`json`, `console`, or `auto`: console in a terminal, else JSON.")
+
+    @property
+    def policy(self) -> Policy:
+        """The settings about messaging itself."""
+        return Policy(**{field.name: getattr(self, field.name) for field in fields(Policy)})
 
     @property
     def has_token_key(self) -> bool:

@@ -1,8 +1,12 @@
 """All the jobs of a serving process."""
 
+from collections.abc import Iterator
+
 from resolvers.jobs import Job
+from resolvers.retention import LogTrimmer
 from resolvers.service import Service
 
 
-def jobs(service: Service) -> list[Job]:  # noqa: ARG001  (there is none yet)
-    return []
+def jobs(service: Service) -> Iterator[Job]:
+    if service.policy.log_retention_days:
+        yield LogTrimmer(service.database, service.policy.log_retention_days).job

@@ -43,7 +43,7 @@ async def send(
     The message comes with `parts`, where they are wanted. Raises RefusedError, and then nothing was changed.
     """
     viewer, was_created = caller.user, False
-    wrong = contents.errors(content, caller.roles, service.max_body_length, _INPUT)
+    wrong = contents.errors(content, caller.roles, service.policy.max_body_length, _INPUT)
     if user == viewer.key:
         wrong.append(Invalid("that is you; a direct conversation has two people", (*_INPUT, "to", "userId")))
     if wrong:

@@ -17,6 +17,7 @@ from resolvers.bodies import Bodies
 from resolvers.counters import Counters
 from resolvers.jobs import Job, Jobs
 from resolvers.log import DatabaseLog
+from resolvers.policy import Policy
 from resolvers.stream import Hub
 from resolvers.typing import Typing
 from resolvers.wakeups import Wakeups
@@ -35,8 +36,7 @@ class Service:
     typing: Typing
     counters: Counters
     feed: Feed
-    max_body_length: int
-    """Characters of a message."""
+    policy: Policy
     bodies: Bodies
 
 
@@ -61,13 +61,13 @@ async def running(
     listen_url: str | None = None,
     broker_url: str | None = None,
     pool_size: int = 10,
-    max_body_length: int = 10_000,
-    bodies: Bodies | None = None,
+    policy: Policy | None = None,
     counters: Counters | None = None,
     observe: Observer | None = None,
     jobs: Callable[[Service], Iterable[Job]] = _no_jobs,
 ) -> AsyncIterator[Service]:
     """A service on the database at `url`, which listens through the broker, or `listen_url` where that is another way."""
+    policy = policy or Policy()
     database = await _open(url, pool_size, observe)
     batches = Batches(database)
     feed = Feed(RedisLine, broker_url) if broker_url else Feed(PostgresLine, listen_url or url)
@@ -81,7 +81,15 @@ async def running(
     hub.start()
     wakeups.start()
     service = Service(
-        database, batches, wakeups, hub, Typing(database, wakeups), counters, feed, max_body_length, bodies or Bodies()
+        database,
+        batches,
+        wakeups,
+        hub,
+        Typing(database, wakeups),
+        counters,
+        feed,
+        policy,
+        Bodies(has_images=policy.markdown_images),
     )
     working = Jobs(jobs(service))
     working.start()

@@ -64,7 +64,7 @@ class Started:
 async def start(service: Service, caller: Caller, request: StartRequest) -> Started:
     """Raises RefusedError, and then nothing was changed."""
     request = replace(request, participants=tuple(dict.fromkeys(request.participants)))
-    wrong = _errors(request, caller, service.max_body_length)
+    wrong = _errors(request, caller, service.policy.max_body_length)
     if wrong:
         raise RefusedError(*wrong)
     async with service.database.viewer(caller.user.key) as connection:

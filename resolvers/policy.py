@@ -1,0 +1,12 @@
+"""What an operator decides about messaging."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Each field is the setting of the same name; settings.py says what it means and what it may be."""
+
+    max_body_length: int = 10_000
+    markdown_images: bool = False
+    log_retention_days: int = 0

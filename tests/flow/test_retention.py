@@ -1,0 +1,88 @@
+"""What is removed because it is older than it may become."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from db import retention
+from db.keys import parse_conversation_id
+from db.pool import Database
+from resolvers.retention import LogTrimmer
+from tests.flow.client import Client, Parley
+from tests.flow.database import rows, run
+
+LOG = "SELECT revision FROM parley.events WHERE conversation_id = $1 ORDER BY revision"
+PAGE = """
+    query ($id: ID!, $after: String!) { conversation(id: $id) { events(after: $after) { nodes { __typename
+        ... on MessageSent { message { body } } } } } }
+"""
+
+
+async def _age(url: str, conversation: UUID, *revisions: int) -> None:
+    await run(
+        url,
+        "UPDATE parley.events SET at = now() - interval '31 days' "
+        f"WHERE conversation_id = '{conversation}' AND revision IN {(*revisions, 0)}",
+    )
+
+
+async def _trim(url: str) -> None:
+    database = await Database.open(url, pool_size=1)
+    try:
+        trimmer = LogTrimmer(database, 30)
+        while await trimmer.trim():
+            pass
+    finally:
+        await database.close()
+
+
+async def test_the_log_is_trimmed_from_its_beginning(parley: Parley, ada: Client, grace: Client) -> None:
+    """Only a prefix goes, never the newest event; whose cursor lies within what is gone is told to load anew."""
+    some, quiet, young = [await ada.start(grace, title=title) for title in ("some", "quiet", "young")]
+    before = (await ada.run("query ($id: ID!) { conversation(id: $id) { eventCursor } }", id=some))["conversation"]
+    for conversation in (some, quiet, young):
+        await ada.send_all(conversation, "one", "two", "three")
+    after = (await ada.run("query ($id: ID!) { conversation(id: $id) { eventCursor } }", id=some))["conversation"]
+    keys = [parse_conversation_id(conversation) for conversation in (some, quiet, young)]
+    await _age(parley.database_url, keys[0], 1, 2, 4)  # the third is young, and what follows it stays
+    await _age(parley.database_url, keys[1], 1, 2, 3, 4)
+
+    await _trim(parley.database_url)
+
+    left = [[revision for (revision,) in await rows(parley.database_url, LOG, key)] for key in keys]
+    assert left == [[3, 4], [4], [1, 2, 3, 4]]
+    (told,) = (await ada.run(PAGE, id=some, after=before["eventCursor"]))["conversation"]["events"]["nodes"]
+    assert told["__typename"] == "ResyncRequired"
+    await ada.send(some, "four")
+    (sent,) = (await ada.run(PAGE, id=some, after=after["eventCursor"]))["conversation"]["events"]["nodes"]
+    assert sent["message"] == {"body": "four"}
+
+
+@pytest.mark.parametrize("events", [1, 2, 100])
+async def test_a_round_ends_when_every_conversation_is_trimmed(
+    parley: Parley, ada: Client, grace: Client, events: int
+) -> None:
+    """However little is taken at a time, and from wherever it begins."""
+    for number in range(3):
+        await ada.start(grace, title=str(number))
+    await run(
+        parley.database_url,
+        "INSERT INTO parley.events (conversation_id, revision, kind, at) "
+        "SELECT id, n, 'ConversationChanged', now() FROM parley.conversations, generate_series(2, 6) n; "
+        "UPDATE parley.events SET at = now() - interval '1 year'; UPDATE parley.conversations SET revision = 6",
+    )
+    database = await Database.open(parley.database_url, pool_size=1)
+    place, pieces, removed = retention.FIRST, 0, 0
+    while True:
+        async with database.system() as system:
+            trimmed = await retention.trim_log(system, place, datetime.now(UTC), 2, events)
+        removed += trimmed.events
+        pieces += 1
+        if trimmed.last is None:
+            break
+        place = trimmed.last
+        assert pieces < 30
+    await database.close()
+    assert removed == 15
+    assert [row[0] for row in await rows(parley.database_url, "SELECT revision FROM parley.events")] == [6, 6, 6]
