@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     )  # fmt: skip
 
     max_body_length: int = Field(10_000, ge=1, le=1_000_000, description="Longest message, in characters.")
+    max_reactions_per_message: int = Field(
+        20, ge=1, le=1000, description="Different emoji with which people can react to one message."
+    )
     markdown_images: bool = Field(
         False, description="Whether images in Markdown are shown by `bodyHtml`. A browser that loads one tells its server who reads when; by default they are links."
     )  # fmt: skip

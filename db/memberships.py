@@ -1,9 +1,10 @@
 """Statements about what is whose."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, select
+from sqlalchemy import Uuid, bindparam, func, select
 
 from db import tables
 from db.pool import Connection
@@ -12,6 +13,7 @@ from db.statements import Statement
 _memberships = tables.memberships
 _conversations = tables.conversations
 _participants = tables.participants
+_users = tables.users
 
 _REVISION = Statement(
     select(_conversations.c.revision)
@@ -39,7 +41,15 @@ class Seat:
     is_blocked: bool
     last_seq: int
     title: str | None
+    restricted_until: datetime | None
+    """A time to come: until then the user may read and do nothing else."""
 
+
+_RESTRICTED_UNTIL = (
+    select(_users.c.restricted_until)
+    .where(_users.c.id == bindparam("user", type_=Uuid), _users.c.restricted_until > func.clock_timestamp())
+    .scalar_subquery()
+)
 
 _LOCK = Statement(
     select(
@@ -48,6 +58,7 @@ _LOCK = Statement(
         _conversations.c.is_blocked,
         _conversations.c.last_seq,
         _conversations.c.title,
+        _RESTRICTED_UNTIL,
     )
     .select_from(_conversations.join(_participants, _participants.c.conversation_id == _conversations.c.id))
     .where(

@@ -363,7 +363,8 @@ async def add_lists(connection: Connection, messages: Iterable[Message], parts: 
     reacted = [(message, each.reactors) for message, each in wanted if each.reactions]
     if reacted:
         with_users = any(reactors for _, reactors in reacted)
-        groups = await reactions.groups(connection, [message.key for message, _ in reacted], with_users=with_users)
+        keys = list(dict.fromkeys(message.key for message, _ in reacted))
+        groups = await reactions.groups(connection, keys, with_users=with_users)
         for message, _ in reacted:
             message.reactions = groups.get(message.key, [])
 

@@ -1,11 +1,27 @@
 """Statements about reactions."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Uuid, and_, bindparam, column, func, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    column,
+    delete,
+    distinct,
+    exists,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 
 from db import tables, users
 from db.keys import MessageKey
@@ -55,7 +71,7 @@ def _groups(*, with_users: bool, for_all: bool) -> Statement:
 async def groups(
     connection: Connection, messages: Sequence[MessageKey], *, with_users: bool
 ) -> dict[MessageKey, list[ReactionGroup]]:
-    """The reactions to each of the messages that has any, by emoji, in the order of their first use.
+    """The reactions to each of the messages (named once) that has any, by emoji, in the order of their first use.
 
     Read in the name of a viewer, they say whether the viewer is among those who reacted; read in nobody's, who all of
     them are. `with_users`: with the first of them.
@@ -76,3 +92,74 @@ async def groups(
             group.viewer_has_reacted = whose
         found.setdefault(MessageKey(conversation, seq), []).append(group)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a message has of reactions, and whether it takes any."""
+
+    kind: str
+    is_deleted: bool
+    has_own: bool
+    """The user's own with this emoji."""
+    has_emoji: bool
+    """Anybody's with this emoji."""
+    emojis: int
+    """Different ones."""
+
+
+_KEY = (
+    _reactions.c.conversation_id == bindparam("conversation", type_=Uuid),
+    _reactions.c.seq == bindparam("seq", type_=Integer),
+)
+_OWN = (
+    *_KEY,
+    _reactions.c.emoji == bindparam("emoji", type_=Text),
+    _reactions.c.user_id == bindparam("user", type_=Uuid),
+)
+_messages = tables.messages
+
+_STANDING = Statement(
+    select(
+        _messages.c.kind,
+        _messages.c.deleted_at.is_not(None),
+        exists().where(*_OWN),
+        exists().where(*_OWN[:3]),
+        select(func.count(distinct(_reactions.c.emoji))).where(*_KEY).scalar_subquery(),
+    ).where(
+        _messages.c.conversation_id == bindparam("conversation", type_=Uuid),
+        _messages.c.seq == bindparam("seq", type_=Integer),
+    )
+)
+
+
+async def standing(connection: Connection, user: UUID, message: MessageKey, emoji: str) -> Standing | None:
+    """How the message stands, None where there is none that may be seen; true while its conversation is locked."""
+    record = await _STANDING.first(
+        connection, user=user, conversation=message.conversation, seq=message.seq, emoji=emoji
+    )
+    return Standing(*record) if record else None
+
+
+_ADD = Statement(
+    insert(_reactions).values(
+        conversation_id=bindparam("conversation", type_=Uuid),
+        seq=bindparam("seq", type_=Integer),
+        emoji=bindparam("emoji", type_=Text),
+        user_id=bindparam("user", type_=Uuid),
+        created_at=func.clock_timestamp(),
+    )
+)
+
+
+async def add(connection: Connection, user: UUID, message: MessageKey, emoji: str) -> None:
+    """Write a reaction that is not there yet."""
+    await _ADD.run(connection, user=user, conversation=message.conversation, seq=message.seq, emoji=emoji)
+
+
+_REMOVE = Statement(delete(_reactions).where(*_OWN))
+
+
+async def remove(connection: Connection, user: UUID, message: MessageKey, emoji: str) -> None:
+    """Take a reaction away."""
+    await _REMOVE.run(connection, user=user, conversation=message.conversation, seq=message.seq, emoji=emoji)

@@ -8,5 +8,6 @@ class Policy:
     """Each field is the setting of the same name; settings.py says what it means and what it may be."""
 
     max_body_length: int = 10_000
+    max_reactions_per_message: int = 20
     markdown_images: bool = False
     log_retention_days: int = 0

@@ -3,11 +3,70 @@
 from dataclasses import replace
 from uuid import UUID
 
-from db.reactions import MOST_REACTORS
-from db.rows import Event, Message
-from resolvers.errors import BadUserInputError
+from db import log, memberships, reactions
+from db.keys import MessageKey
+from db.pool import Connection
+from db.reactions import MOST_REACTORS, Standing
+from db.rows import Event, Message, User
+from resolvers import emojis, permissions, restrictions
+from resolvers.errors import BadUserInputError, Blocked, Invalid, NotFound, PermissionDenied, RefusedError
+from resolvers.permissions import Action
+from resolvers.service import Service
 
 _DEFAULT_REACTORS = 10
+
+_MESSAGE, _EMOJI = ("input", "messageId"), ("input", "emoji")
+
+
+async def add(service: Service, viewer: User, key: MessageKey, emoji: str) -> None:
+    """React to a message; who has done so already changes nothing. Raises RefusedError."""
+    await _change(service, viewer, key, emoji, is_wanted=True)
+
+
+async def remove(service: Service, viewer: User, key: MessageKey, emoji: str) -> None:
+    """Take a reaction back; where there is none, nothing changes. Raises RefusedError."""
+    await _change(service, viewer, key, emoji, is_wanted=False)
+
+
+async def _change(service: Service, viewer: User, key: MessageKey, emoji: str, *, is_wanted: bool) -> None:
+    form = emojis.normalised(emoji)
+    if form is None:
+        raise RefusedError(Invalid("a reaction is one emoji and nothing else", _EMOJI))
+    async with service.database.viewer(viewer.key) as connection, connection.transaction():
+        standing = await _standing(connection, viewer, key, form)
+        if standing.has_own is is_wanted:
+            return
+        if is_wanted:
+            _refuse(standing, service.policy.max_reactions_per_message)
+            await reactions.add(connection, viewer.key, key, form)
+        else:
+            await reactions.remove(connection, viewer.key, key, form)
+        revision = await log.record(connection, key.conversation, "ReactionsChanged", actor=viewer.key, seq=key.seq)
+    service.wakeups.tell(key.conversation, revision)
+
+
+async def _standing(connection: Connection, viewer: User, key: MessageKey, emoji: str) -> Standing:
+    """How the message stands, whose conversation is locked from now on; RefusedError for who may not react in it."""
+    seat = await memberships.lock(connection, viewer.key, key.conversation)
+    standing = await reactions.standing(connection, viewer.key, key, emoji) if seat else None
+    if seat is None or standing is None:
+        raise RefusedError(NotFound("there is no such message", _MESSAGE))
+    restrictions.refuse(seat.restricted_until, ("input",))
+    if not permissions.allows(Action.REACT, role=seat.role, kind=seat.kind):
+        raise RefusedError(PermissionDenied("you may not react to messages here", _MESSAGE))
+    if seat.is_blocked and not standing.has_own:
+        raise RefusedError(Blocked("nothing can be sent to this conversation", _MESSAGE))
+    return standing
+
+
+def _refuse(standing: Standing, most: int) -> None:
+    """Raises RefusedError where the message takes no reaction like this."""
+    if standing.kind == "SYSTEM":
+        raise RefusedError(Invalid("nobody reacts to what the conversation says itself", _MESSAGE))
+    if standing.is_deleted:
+        raise RefusedError(Invalid("the message was deleted", _MESSAGE))
+    if not standing.has_emoji and standing.emojis >= most:
+        raise RefusedError(Invalid(f"a message has reactions with at most {most} different emoji", _EMOJI))
 
 
 def reactor_count(first: int | None) -> int:

@@ -149,3 +149,7 @@ SetTypingError = Annotated[
     NotFoundError | ValidationError,
     strawberry.union("SetTypingError", description="Why nobody was told."),
 ]
+ReactionError = Annotated[
+    NotFoundError | PermissionDeniedError | ValidationError | BlockedError | RateLimitedError,
+    strawberry.union("ReactionError", description="Why nothing changed."),
+]

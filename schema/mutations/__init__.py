@@ -2,6 +2,7 @@
 
 import strawberry
 
+from schema.mutations.reactions import ReactionMutations
 from schema.mutations.receipts import ReceiptMutations
 from schema.mutations.sending import SendingMutations
 from schema.mutations.starting import StartingMutations
@@ -9,5 +10,5 @@ from schema.mutations.typing import TypingMutations
 
 
 @strawberry.type(description="Everything that can be done.")
-class Mutation(StartingMutations, SendingMutations, ReceiptMutations, TypingMutations):
+class Mutation(StartingMutations, SendingMutations, ReceiptMutations, TypingMutations, ReactionMutations):
     pass

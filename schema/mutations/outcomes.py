@@ -10,7 +10,7 @@ from db import rows
 from db.keys import MessageKey
 from resolvers import errors as refusals
 from schema import loading
-from schema.asked import conversation_parts
+from schema.asked import asked, conversation_parts
 from schema.context import Info
 
 INPUT = strawberry.argument(description="What to do.")
@@ -36,3 +36,9 @@ async def find_conversation(root: strawberry.Parent[Outcome], info: Info) -> Any
     if root.conversation_key is None:
         return None
     return await loading.find_conversation(info, root.conversation_key, conversation_parts(info))
+
+
+async def find_message(root: strawberry.Parent[Outcome], info: Info) -> Any:  # noqa: ANN401  (as above)
+    if root.message_key is None:
+        return None
+    return await loading.find_message(info, root.message_key, asked(info).message_parts)

@@ -99,7 +99,10 @@ type Message implements Node {
   deletedAt: DateTime
   status: MessageStatus!
   replyTo: Message
+  reactions: [ReactionGroup!]!
 }
+
+type ReactionGroup { emoji: String! count: Int! viewerHasReacted: Boolean! users(first: Int): [User!]! }
 
 type PageInfo { hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String }
 type ConversationEdge { cursor: String! node: Conversation! }
@@ -141,6 +144,8 @@ type Mutation {
   markAllRead: MarkAllReadPayload!
   markDelivered(input: MarkDeliveredInput!): MarkDeliveredPayload!
   setTyping(input: SetTypingInput!): SetTypingPayload!
+  addReaction(input: ReactionInput!): ReactionPayload!
+  removeReaction(input: ReactionInput!): ReactionPayload!
 }
 
 input StartConversationInput {
@@ -171,6 +176,10 @@ type MarkAllReadPayload { conversationCount: Int! }
 input SetTypingInput { conversationId: ID! isTyping: Boolean! = true }
 type SetTypingPayload { conversation: Conversation errors: [SetTypingError!]! }
 union SetTypingError = NotFoundError | ValidationError
+
+input ReactionInput { messageId: ID! emoji: String! }
+type ReactionPayload { message: Message errors: [ReactionError!]! }
+union ReactionError = NotFoundError | ValidationError
 
 type Subscription {
   conversationEvents(conversationId: ID!, after: String): ConversationEvent!
