@@ -15,13 +15,21 @@ from db.pool import Connection
 from db.rows import Event
 from db.statements import Record, Statement
 
-OPTIONAL = frozenset({"status", "reactions"})
+OPTIONAL = frozenset({"status", "reactions", "mentions", "replyCount", "viewerCanDelete", "edits"})
 """Parts of an event's message, by the names that they have in documents too, which cost more than the rest."""
 
 
-def _parts(*, status: bool, reactions: bool = False) -> MessageParts:
+def _parts(needs: frozenset[str]) -> MessageParts:
     """Of an event's message: one reading serves every subscriber, so it holds what any of them may ask for."""
-    own = MessageParts(sender=True, status=status, reactions=reactions, reactors=reactions)
+    own = MessageParts(
+        sender=True,
+        status="status" in needs,
+        reactions="reactions" in needs,
+        reactors="reactions" in needs,
+        mentions="mentions" in needs,
+        reply_count="replyCount" in needs,
+        leaders=bool(needs & {"viewerCanDelete", "edits"}),
+    )
     return replace(own, reply_to=own)
 
 
@@ -30,8 +38,7 @@ _OWN = 6
 
 
 @cache
-def _reading(*, status: bool) -> tuple[Statement, MessageColumns]:
-    parts = _parts(status=status)
+def _reading(parts: MessageParts) -> tuple[Statement, MessageColumns]:
     asked, marks = marked(
         func.unnest(bindparam("conversations", type_=ARRAY(Uuid)), bindparam("revisions", type_=ARRAY(BigInteger)))
         .table_valued(column("conversation_id", Uuid), column("revision", BigInteger), name="asked")
@@ -67,12 +74,12 @@ async def after(
     `needs`: what of OPTIONAL comes with messages. For their status the watermarks of all participants are looked at,
     and lists are a statement of their own.
     """
-    statement, columns = _reading(status="status" in needs)
+    parts = _parts(needs)
+    statement, columns = _reading(parts.joined)
     records = await statement.all(
         connection, conversations=list(positions), revisions=list(positions.values()), entries=entries
     )
     found = [_read(record, columns) for record in records]
-    parts = _parts(status="status" in needs, reactions="reactions" in needs)
     await add_lists(connection, [event.message for event in found if event.message], parts)
     return found
 

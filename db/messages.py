@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from db import reactions, tables, users
+from db import mentions, participants, reactions, replies, tables, users
 from db.pool import Connection
 from db.rows import Message, User, Watermarks
 from db.statements import Record, Statement
@@ -41,6 +41,9 @@ class MessageParts:
     reactions: bool = False
     reactors: bool = False
     """Who they are that reacted."""
+    mentions: bool = False
+    reply_count: bool = False
+    leaders: bool = False
 
     @property
     def joined(self) -> "MessageParts":
@@ -367,6 +370,18 @@ async def add_lists(connection: Connection, messages: Iterable[Message], parts: 
         groups = await reactions.groups(connection, keys, with_users=with_users)
         for message, _ in reacted:
             message.reactions = groups.get(message.key, [])
+    if mentioning := [message for message, each in wanted if each.mentions]:
+        mentioned = await mentions.of(connection, [message.key for message in mentioning])
+        for message in mentioning:
+            message.mentions = mentioned.get(message.key, [])
+    if answered := [message for message, each in wanted if each.reply_count]:
+        counts = await replies.counts(connection, [message.key for message in answered])
+        for message in answered:
+            message.reply_count = counts.get(message.key, 0)
+    if led := [message for message, each in wanted if each.leaders]:
+        leaders = await participants.leaders(connection, {message.conversation_key for message in led})
+        for message in led:
+            message.leaders = leaders.get(message.conversation_key, {})
 
 
 def _with_parts(messages: Iterable[Message], parts: MessageParts) -> Iterator[tuple[Message, MessageParts]]:

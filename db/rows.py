@@ -1,5 +1,6 @@
 """What statements return and GraphQL types describe: plain rows, whose properties are what follows from them alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -84,6 +85,10 @@ class Message:
     reply_to: "Message | None" = None
     watermarks: Watermarks | None = None
     reactions: list[ReactionGroup] | None = None
+    mentions: list[User] | None = None
+    reply_count: int | None = None
+    leaders: Mapping[UUID, str] | None = None
+    """The roles of the conversation's owners and admins; read in a viewer's name, of the viewer alone."""
 
     @property
     def id(self) -> str:

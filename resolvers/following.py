@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import UUID
 
-from db.events import OPTIONAL, Standing
+from db.events import Standing
 from db.rows import Event, User, ViewerState
 from resolvers.errors import BadCursorError, NotFoundError
 from resolvers.log import ENTRIES
@@ -92,7 +92,7 @@ class ConversationSource:
     def ends_with(self, event: Event) -> bool:
         return event.kind in {"AccessRevoked", "ResyncRequired"}
 
-    async def missed(self, _reader: Reader) -> AsyncIterator[Event]:
+    async def missed(self, reader: Reader) -> AsyncIterator[Event]:
         hub, position, key = self._hub, self.position, self.position.conversation
         newest = await hub.patiently(hub.log.revision, self._viewer.key, key)
         if newest is None:
@@ -104,7 +104,7 @@ class ConversationSource:
         position.settle(horizon)
         while position.revision < newest:
             after = position.revision
-            events = await hub.patiently(hub.log.after, {key: position.revision}, needs=OPTIONAL)
+            events = await hub.patiently(hub.log.after, {key: position.revision}, needs=reader.audience.needs)
             if not events or events[0].revision != after + 1:
                 position.revision = newest
                 yield Event(key, "ResyncRequired", datetime.now(UTC), reason=TRIMMED)
@@ -171,7 +171,8 @@ class ViewerSource:
         behind = await self._behind(standing)
         keys = list(behind)
         for at in range(0, len(keys), _AT_ONCE):
-            async for event in self._rest({key: behind[key] for key in keys[at : at + _AT_ONCE]}):
+            batch = {key: behind[key] for key in keys[at : at + _AT_ONCE]}
+            async for event in self._rest(batch, reader.audience.needs):
                 yield event
         position.settle(standing.horizon)
 
@@ -183,14 +184,14 @@ class ViewerSource:
         reached = await hub.patiently(hub.log.reached, fresh, position.horizon) if fresh else {}
         return reached | {key: revision for key, revision in known.items() if revision < standing.newest[key][0]}
 
-    async def _rest(self, positions: dict[UUID, int]) -> AsyncIterator[Event]:
+    async def _rest(self, positions: dict[UUID, int], needs: frozenset[str]) -> AsyncIterator[Event]:
         """What follows the positions, up to the end of each log."""
         hub = self._hub
         while positions:
             batch = positions
             read = Counter[UUID]()
             positions = {}
-            for event in await hub.patiently(hub.log.after, batch, needs=OPTIONAL):
+            for event in await hub.patiently(hub.log.after, batch, needs=needs):
                 key = event.conversation_key
                 if not read[key] and event.revision != batch[key] + 1:
                     yield Event(key, "ResyncRequired", datetime.now(UTC), reason=TRIMMED)

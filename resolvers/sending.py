@@ -11,7 +11,7 @@ from db.messages import MessageParts
 from db.pool import Connection, RacedError
 from db.rows import Message, User
 from db.starts import Pair
-from resolvers import contents, directs, messages
+from resolvers import contents, directs, mentions, messages
 from resolvers.contents import Content
 from resolvers.errors import Blocked, IdempotencyConflict, Invalid, NotFound, RateLimited, RefusedError
 from resolvers.identity import Caller
@@ -98,6 +98,7 @@ def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, 
         reply_to_seq=target.seq if target else None,
         kind=content.kind,
         format=content.format,
+        mentions=tuple(mentions.handles(content.body, content.format)),
     )
 
 
@@ -138,8 +139,9 @@ async def _message(
     appended: Appended | Original,
     parts: MessageParts,
 ) -> Message | None:
-    """The message with its parts. Of one that was sent just now all is known, but how far it came and what it answers."""
-    if isinstance(appended, Original) or parts.status or (parts.reply_to and content.reply_to):
+    """The message with its parts. Of one that was sent just now all is known, but for who else it is about."""
+    needs_more = parts.status or (parts.mentions and "@" in content.body) or (parts.reply_to and content.reply_to)
+    if isinstance(appended, Original) or needs_more:
         (found,) = await messages.by_keys(service, viewer.key, [key], parts)
         return found
     return Message(
@@ -156,6 +158,9 @@ async def _message(
         deleted_at=None,
         user=viewer if parts.sender else None,
         reactions=[],
+        mentions=[],
+        reply_count=0,
+        leaders={},  # of what is one's own it makes no difference
     )
 
 

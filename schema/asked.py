@@ -81,6 +81,9 @@ class Asked:
             reply_to=self.beneath("replyTo").message_parts if "replyTo" in self else None,
             reactions="reactions" in self,
             reactors="users" in self.beneath("reactions"),
+            mentions="mentions" in self,
+            reply_count="replyCount" in self,
+            leaders=self.has_any("viewerCanDelete", "edits"),
         )
 
     def arguments(self, name: str, variables: Mapping[str, Any]) -> PageArguments | None:

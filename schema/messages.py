@@ -90,6 +90,11 @@ class Message(Node):
         description="What people reacted with, in the order in which each emoji was first used."
     )
 
+    mentions: list[User] = strawberry.field(
+        description="Participants whom the body names by `@handle`, or `@{handle}` with any characters, in the order of handles."
+    )
+    reply_count: int = strawberry.field(description="How many messages answer it, deleted ones included.")
+
     @strawberry.field(
         description="The body as HTML that may be put into a page as it is: sanitised, with links that say nothing of "
         "where they were clicked. Markdown is rendered; PLAIN is escaped, with its line breaks, and addresses are links. "
