@@ -242,7 +242,8 @@ class Reading:
             else:
                 members = [Participant.of(key, people[user]) for user in islice(first[0], cut.size)]
             more = len(first[0]) > cut.size
-            conversation.along[parts.participants] = Rows(members, has_previous=False, has_next=more, total=total)
+            rows = Rows(members, has_previous=False, has_next=more, total=total)
+            conversation.along_participants = parts.participants, rows
         marks = None
         if parts.needs_watermarks:
             marks = Watermarks(*islice(rest, _WATERMARKS))
@@ -250,20 +251,18 @@ class Reading:
             complete(last, parts.last_message, people, marks)
             conversation.last_message = last
         if self._messages and parts.messages:
-            pane, wanted = parts.messages
             page = self._messages.read(record, self._messages_at, people, key, marks)
-            conversation.along[pane.window(key, last_seq), wanted] = page
+            conversation.along_messages = parts.messages, page
         return conversation
 
 
 async def _add_lists(connection: Connection, found: Iterable[Conversation], parts: ConversationParts) -> None:
     """Give the messages that were read with conversations the lists that are wanted of them."""
-    found = list(found)
-    await add_lists(connection, [last for each in found if (last := each.last_message)], parts.last_message)
-    if parts.messages:
-        pane, wanted = parts.messages
-        pages = (each.along[pane.window(each.key, each.last_seq), wanted] for each in found)
-        await add_lists(connection, [message for page in pages for message in page], wanted)
+    if parts.last_message and parts.last_message.has_lists:
+        await add_lists(connection, [last for each in found if (last := each.last_message)], parts.last_message)
+    if parts.messages and parts.messages[1].has_lists:
+        pages = (each.along_messages[1] for each in found if each.along_messages)
+        await add_lists(connection, [message for page in pages for message in page], parts.messages[1])
 
 
 _OWN = 11

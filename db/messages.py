@@ -46,6 +46,11 @@ class MessageParts:
     leaders: bool = False
 
     @property
+    def has_lists(self) -> bool:
+        """Whether any takes a statement of its own."""
+        return self.reactions or (self.reply_to is not None and self.reply_to.has_lists)
+
+    @property
     def joined(self) -> "MessageParts":
         """Those that change the statement."""
         return MessageParts(self.sender, self.status, self.reply_to and self.reply_to.joined)
@@ -362,7 +367,9 @@ async def window(connection: Connection, windows: Sequence[Window], parts: Messa
 
 async def add_lists(connection: Connection, messages: Iterable[Message], parts: MessageParts | None) -> None:
     """Give messages, and what they answer, the lists that their parts want: one statement for each sort of list."""
-    wanted = list(_with_parts(messages, parts)) if parts else []
+    if parts is None or not parts.has_lists:
+        return
+    wanted = list(_with_parts(messages, parts))
     reacted = [(message, each.reactors) for message, each in wanted if each.reactions]
     if reacted:
         with_users = any(reactors for _, reactors in reacted)

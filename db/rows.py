@@ -150,9 +150,9 @@ class Conversation:
     others: tuple[str, ...] = ()
     others_count: int = 0
     last_message: Message | None = None
-    along: dict[Any, Any] = field(default_factory=dict)
-    """Pages of its lists that were read along with it, each under what was asked for: a list of Messages under their
-    Window and MessageParts, Rows of Participants under their Cut."""
+    # Pages of its lists that were read along with it, each with what was asked for: ConversationParts have it.
+    along_messages: tuple[Any, "list[Message]"] | None = None
+    along_participants: tuple[Any, Any] | None = None
 
     @property
     def id(self) -> str:

@@ -35,11 +35,6 @@ def pane(conversation: UUID, arguments: PageArguments) -> Pane:
     return Pane(size, is_forward, low=min(low, LARGEST), high=min(high, LARGEST))
 
 
-def window(conversation: Conversation, arguments: PageArguments) -> Window:
-    """The seqs that are wanted; low > high where there are none. Raises BadUserInputError or BadCursorError."""
-    return pane(conversation.key, arguments).window(conversation.key, conversation.last_seq)
-
-
 def page(conversation: Conversation, wanted: Window, found: Sequence[Message]) -> Page[Message]:
     """The messages of a window, as a page of their conversation as it was read."""
     connection = cursors.messages(conversation.key)

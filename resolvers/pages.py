@@ -25,6 +25,10 @@ class PageArguments:
     before: str | None = None
     around_seq: int | None = None
 
+    @property
+    def has_cursor(self) -> bool:
+        return self.after is not None or self.before is not None
+
     def size(self, default: int) -> int:
         """How many are wanted at most; raises BadUserInputError."""
         if self.first is not None and self.last is not None:

@@ -15,6 +15,7 @@ from graphql import (
     InlineFragmentNode,
     SelectionSetNode,
     Undefined,
+    VariableNode,
     value_from_ast_untyped,
 )
 
@@ -43,6 +44,8 @@ class Asked:
         self._fragments = fragments
         self._fields: dict[str, list[FieldNode]] = {}
         self._beneath: dict[str, Asked] = {}
+        self._constants: dict[str, PageArguments | None] = {}
+        self._conversation_parts: dict[tuple[PageArguments | None, ...], ConversationParts] = {}
         self._spread: set[str] = set()
         for selection in selections:
             self._collect(selection)
@@ -88,14 +91,37 @@ class Asked:
 
     def arguments(self, name: str, variables: Mapping[str, Any]) -> PageArguments | None:
         """Those of the field of this name, a connection, as given; None where it is not asked for once."""
+        if name in self._constants:
+            return self._constants[name]
         nodes = self._fields.get(name, [])
         if len({node.alias.value if node.alias else name for node in nodes}) != 1:
             return None
-        values = {
-            argument.name.value: value_from_ast_untyped(argument.value, dict(variables))
-            for argument in nodes[0].arguments or ()
-        }
-        return PageArguments(**{_ARGUMENTS[key]: value for key, value in values.items() if value is not Undefined})
+        given = nodes[0].arguments or ()
+        values = {each.name.value: value_from_ast_untyped(each.value, dict(variables)) for each in given}
+        found = PageArguments(**{_ARGUMENTS[key]: value for key, value in values.items() if value is not Undefined})
+        if not any(isinstance(each.value, VariableNode) for each in given):
+            self._constants[name] = found
+        return found
+
+    def conversation_parts(
+        self, messages: PageArguments | None, participants: PageArguments | None, key: UUID | None
+    ) -> ConversationParts:
+        """What is to be read of this conversation, of whose lists there are these pages, and whose key may be known."""
+        known = messages, participants
+        found = self._conversation_parts.get(known)
+        if found is None:
+            found = ConversationParts(
+                viewer_state="viewerState" in self,
+                others="displayTitle" in self,
+                last_message=self.beneath("lastMessage").message_parts if "lastMessage" in self else None,
+                messages=_message_page(self.beneath("messages"), messages, key),
+                participants=_participant_page(self.beneath("participants"), participants),
+            )
+            if not any(each is not None and each.has_cursor for each in known):
+                if len(self._conversation_parts) >= _SIZES:
+                    self._conversation_parts.clear()
+                self._conversation_parts[known] = found
+        return found
 
     def __or__(self, other: "Asked") -> "Asked":
         """What is asked for here or there."""
@@ -137,48 +163,53 @@ def conversation_parts(info: Info, conversation: Asked | None = None, key: UUID 
     """
     variables = info.variable_values
     conversation = conversation or asked(info)
-    return ConversationParts(
-        viewer_state="viewerState" in conversation,
-        others="displayTitle" in conversation,
-        last_message=conversation.beneath("lastMessage").message_parts if "lastMessage" in conversation else None,
-        messages=_message_page(conversation, variables, key),
-        participants=_participant_page(conversation, variables),
-    )
+    pages = conversation.arguments("messages", variables), conversation.arguments("participants", variables)
+    return conversation.conversation_parts(*pages, key)
 
 
-def holds_messages(connection: Asked) -> bool:
-    """Whether it asks for more than is known with the conversation."""
-    return connection.has_any("nodes", "edges", "pageInfo")
+def message_page(connection: Asked, arguments: PageArguments, key: UUID) -> tuple[Pane, MessageParts | None]:
+    """What this connection of messages asks for, of the conversation with this key; no parts where it is no message.
+
+    Raises BadUserInputError or BadCursorError.
+    """
+    holds_messages = connection.has_any("nodes", "edges", "pageInfo")
+    return messages.pane(key, arguments), connection.nodes.message_parts if holds_messages else None
+
+
+def participant_page(connection: Asked, arguments: PageArguments, key: UUID) -> tuple[Cut, bool]:
+    """The same for a connection of participants, and whether more of them is asked for than who they are."""
+    cut = participants.cut(key, arguments, counted="totalCount" in connection)
+    return cut, connection.is_of_more_than_users
 
 
 def _message_page(
-    conversation: Asked, variables: Mapping[str, Any], key: UUID | None
+    connection: Asked, arguments: PageArguments | None, key: UUID | None
 ) -> tuple[Pane, MessageParts] | None:
     """What can be read along; None where nothing is wanted, or more than one page, or it cannot be known which."""
-    arguments, wanted = conversation.arguments("messages", variables), conversation.beneath("messages")
-    if arguments is None or not holds_messages(wanted):
-        return None
-    if key is None and (arguments.after is not None or arguments.before is not None):
+    if arguments is None or (key is None and arguments.has_cursor):
         return None
     try:
-        return messages.pane(key or _ANY, arguments), wanted.nodes.message_parts
+        pane, parts = message_page(connection, arguments, key or ANY)
     except RequestError:  # which the field itself raises when it is resolved
         return None
+    return (pane, parts) if parts is not None else None
 
 
-def _participant_page(conversation: Asked, variables: Mapping[str, Any]) -> tuple[Cut, bool] | None:
-    arguments = conversation.arguments("participants", variables)
-    if arguments is None or arguments.after is not None:
+def _participant_page(connection: Asked, arguments: PageArguments | None) -> tuple[Cut, bool] | None:
+    """The same for participants, who are read along from the start only."""
+    if arguments is None or arguments.has_cursor:
         return None
     try:
-        wanted = conversation.beneath("participants")
-        return participants.cut(_ANY, arguments, counted="totalCount" in wanted), wanted.is_of_more_than_users
+        return participant_page(connection, arguments, ANY)
     except RequestError:
         return None
 
 
-_ANY = UUID(int=0)
+ANY = UUID(int=0)
 """Where there is no cursor, it does not matter which conversation it is."""
+
+_SIZES = 64
+"""Of pages, with which a selection is remembered."""
 
 _ARGUMENTS = {name: name for name in ("first", "after", "last", "before")} | {"aroundSeq": "around_seq"}
 """A connection's arguments, and what they are called in PageArguments."""

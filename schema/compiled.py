@@ -18,7 +18,6 @@ The rules, and why each of them:
 - What `@skip` and `@include` leave of a selection depends on variables: each combination of them is a variant of its own.
 """
 
-from collections import defaultdict
 from types import GeneratorType
 from typing import Any, Final, NoReturn
 
@@ -36,12 +35,13 @@ from graphql.pyutils import Path, gather_with_cancel
 from graphql.type import GraphQLResolveInfoHelpers
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types import Info
 from strawberry.types.unset import UnsetType
 
-from schema.fields import Field
+from schema.fields import Call, Field
 from schema.operations import MOST_ERRORS, Operation, Variant
 from schema.recent import Recent
-from schema.sources import Gap, Told
+from schema.sources import Gap, SurpriseError, Told
 
 
 def _never(*_: object) -> NoReturn:
@@ -61,6 +61,9 @@ _IMMUTABLE: Final = {str, int, float, bool, type(None), UnsetType}
 """Types of arguments that all rows of an execution may be given alike."""
 
 _SEQUENCES: Final = {list, tuple}
+
+_ANYWHERE: Final = Path(None, "", None)
+"""Of a field in all rows alike."""
 
 _NO_HELPERS: Final = GraphQLResolveInfoHelpers(gather=_never, track=_never)
 
@@ -147,12 +150,13 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         self._variant = self.known.variant(self.variable_values.coerced) if self.known else None
         if self._variant is not None:
             fields = self._variant.begin(root_type, fields)
-            self._told = defaultdict(dict)
+            self._told = Told(self._asked)
         return super().execute_collected_root_fields(root_type, root_value, fields, serially, usages)
 
     def build_response(self, data: Data | None) -> Any:
         # What refers to this executor and is referred to by it keeps all that was read until the garbage collector comes.
         self.async_helpers = _NO_HELPERS
+        self._told = Told(_never)
         return super().build_response(data)
 
     def collect_subfields(self, return_type: GraphQLObjectType, details: FieldDetailsList) -> CollectedFields:
@@ -206,12 +210,23 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         if field.call is None:
             return field.resolve(source, self._info(field, path), **self._coerced(field))
         info = field.call.info(self._info(field, path))
+        return field.call(source, info, self._converted(field, field.call, info))
+
+    def _converted(self, field: Field, call: Call, info: Info) -> Data:
+        """Its arguments, as the resolver takes them."""
         arguments = self._arguments.get(field)
         if arguments is None:
-            arguments = field.call.arguments(self._coerced(field), info)
+            arguments = call.arguments(self._coerced(field), info)
             if all(type(value) in _IMMUTABLE for value in arguments.values()):
                 self._arguments[field] = arguments
-        return field.call(source, info, arguments)
+        return arguments
+
+    def _asked(self, field: Field) -> Any:
+        """What a field asks for, whose values are found along with its rows."""
+        if field.along is None or field.call is None:
+            raise SurpriseError
+        info = field.call.info(self._info(field, _ANYWHERE))
+        return field.along.asked(info, **self._converted(field, field.call, info))
 
     def _coerced(self, field: Field) -> Data:
         if not field.has_arguments:

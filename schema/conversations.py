@@ -1,20 +1,23 @@
 """The types of conversations."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+from uuid import UUID
 
 import strawberry
 from strawberry import UNSET
 
 from db import rows
-from db.paging import Rows
+from db.messages import MessageParts, Pane
+from db.paging import Cut
 from resolvers import cursors, events, messages, participants
-from resolvers.pages import Page
+from resolvers.pages import Page, PageArguments
 from schema import loading
-from schema.asked import asked, holds_messages
+from schema.asked import ANY, Asked, asked, message_page, participant_page
 from schema.context import Info
+from schema.fields import Along
 from schema.messages import Message, MessageConnection
 from schema.nodes import Node, describes
 from schema.pages import (
@@ -41,6 +44,58 @@ AroundSeq = Annotated[
     int | None,
     strawberry.argument(description="A page with the message of this seq in its middle; goes with `first` alone."),
 ]
+
+
+P = TypeVar("P")
+
+
+class _Asked(Generic[P]):
+    """A page of a list that each conversation has."""
+
+    def __init__(self, info: Info, arguments: PageArguments, page: Callable[[Asked, PageArguments, UUID], P]) -> None:
+        self._connection = asked(info)
+        self._arguments = arguments
+        self._page = page
+        self._known = None if arguments.has_cursor else page(self._connection, arguments, ANY)
+
+    def of(self, conversation: rows.Conversation) -> P:
+        """The one of this conversation; a cursor is of one alone."""
+        return self._known or self._page(self._connection, self._arguments, conversation.key)
+
+
+def _asked_messages(
+    info: Info,
+    first: int | None = UNSET,
+    after: str | None = UNSET,
+    last: int | None = UNSET,
+    before: str | None = UNSET,
+    around_seq: int | None = UNSET,
+) -> "_Asked[tuple[Pane, MessageParts | None]]":
+    return _Asked(info, page_arguments(first, after, last, before, around_seq), message_page)
+
+
+def _messages(root: rows.Conversation, given: "_Asked[tuple[Pane, MessageParts | None]]") -> Page[rows.Message] | None:
+    """A page of messages, if it was read along with the conversation or there is nothing to be read."""
+    pane, parts = wanted = given.of(root)
+    window = pane.window(root.key, root.last_seq)
+    if parts is None or window.low > window.high:
+        return messages.page(root, window, [])
+    along = root.along_messages
+    return messages.page(root, window, along[1]) if along and along[0] == wanted else None
+
+
+def _asked_participants(info: Info, first: int | None = UNSET, after: str | None = UNSET) -> "_Asked[tuple[Cut, bool]]":
+    return _Asked(info, page_arguments(first, after), participant_page)
+
+
+def _participants(root: rows.Conversation, given: "_Asked[tuple[Cut, bool]]") -> Page[rows.Participant] | None:
+    """A page of participants, if it was read along with the conversation."""
+    along = root.along_participants
+    return participants.page(along[1]) if along and along[0] == given.of(root) else None
+
+
+_MESSAGES = Along(_asked_messages, _messages)
+_PARTICIPANTS = Along(_asked_participants, _participants)
 
 
 @strawberry.enum(description="Between whom a conversation is.")
@@ -98,6 +153,7 @@ class Conversation(Node):
     @strawberry.field(
         description="Its messages, oldest first inside a page. Without arguments the newest page of 50.",
         graphql_type=MessageConnection,
+        metadata=_MESSAGES.metadata,
     )
     def messages(
         root: strawberry.Parent[rows.Conversation],
@@ -108,15 +164,8 @@ class Conversation(Node):
         before: Before = UNSET,
         around_seq: AroundSeq = UNSET,
     ) -> Page[rows.Message] | Awaitable[Page[rows.Message]]:
-        window = messages.window(root, page_arguments(first, after, last, before, around_seq))
-        wanted = asked(info)
-        if window.low > window.high or not holds_messages(wanted):
-            return messages.page(root, window, [])
-        parts = wanted.nodes.message_parts
-        along: list[rows.Message] | None = root.along.get((window, parts))
-        if along is not None:
-            return messages.page(root, window, along)
-        return loading.message_page(info, root, window, parts)
+        given = _asked_messages(info, first, after, last, before, around_seq)
+        return _messages(root, given) or loading.message_page(info, root, *given.of(root))
 
     @strawberry.field(
         description="Its log after a cursor, oldest first, for clients that ask now and then instead of subscribing. "
@@ -135,15 +184,15 @@ class Conversation(Node):
         return events.page(root, position, found, size)
 
     @strawberry.field(
-        description="Who is in it, in the order of joining. 20 by default.", graphql_type=ParticipantConnection
+        description="Who is in it, in the order of joining. 20 by default.",
+        graphql_type=ParticipantConnection,
+        metadata=_PARTICIPANTS.metadata,
     )
     def participants(
         root: strawberry.Parent[rows.Conversation], info: Info, first: First = UNSET, after: After = UNSET
     ) -> Page[rows.Participant] | Awaitable[Page[rows.Participant]]:
-        wanted = asked(info)
-        cut = participants.cut(root.key, page_arguments(first, after), counted="totalCount" in wanted)
-        along: Rows[rows.Participant] | None = root.along.get((cut, wanted.is_of_more_than_users))
-        return loading.participant_page(info, root, cut) if along is None else participants.page(along)
+        given = _asked_participants(info, first, after)
+        return _participants(root, given) or loading.participant_page(info, root, given.of(root)[0])
 
 
 @strawberry.type(description="A conversation in a connection.")

@@ -1,8 +1,8 @@
 """Fields, and the calls of their resolvers as strawberry makes them: what does not change is found out once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from graphql import (
     GraphQLField,
@@ -39,6 +39,20 @@ Named = tuple[str, str, Convert]
 """Name in GraphQL, name in Python, and how its value is converted."""
 
 
+class Along(NamedTuple):
+    """How a field with a resolver finds what was read along with its row."""
+
+    asked: Callable[..., Any]
+    """What is asked for, by Info and the arguments; the same for all rows of an execution."""
+    of: Callable[[Any, Any], Any]
+    """The value for a row and what is asked for, as the resolver would return it; None where it was not read along."""
+
+    @property
+    def metadata(self) -> Mapping[Any, Any]:
+        """For the field's definition."""
+        return {"along": self}
+
+
 class NotConvertibleError(Exception):
     """A type whose values only strawberry can convert."""
 
@@ -58,6 +72,7 @@ class Field:
         self.is_list = isinstance(get_nullable_type(self.type), GraphQLList)
         self.attribute = _attribute(definition)
         self.call = Call.of(schema, definition)
+        self.along = self.call.along if self.call else None
         self.has_arguments = bool(definition.args or self.nodes[0].arguments)
         self.has_variables = any(_holds_variable(argument.value) for argument in self.nodes[0].arguments or ())
         self.constants: dict[str, Any] | None = None
@@ -102,6 +117,7 @@ class Call:
         self._sources = [parameter.name for parameter in sources if parameter]
         self._info = resolver.info_parameter.name if resolver.info_parameter else None
         self._arguments = self._known_arguments()
+        self.along: Along | None = field.metadata.get("along")
 
     @classmethod
     def of(cls, schema: GraphQLSchema, definition: GraphQLField) -> "Call | None":

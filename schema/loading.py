@@ -5,7 +5,7 @@ from uuid import UUID
 from db import rows
 from db.conversations import ConversationParts
 from db.keys import MessageKey
-from db.messages import MessageParts, Window
+from db.messages import MessageParts, Pane, Window
 from db.paging import Cut
 from resolvers import conversations, events, messages, participants, users
 from resolvers.errors import NotFoundError
@@ -54,9 +54,12 @@ async def find_message(info: Info, key: MessageKey, parts: MessageParts) -> rows
     return await context.load(("message", parts), key, load)
 
 
-async def message_page(info: Info, root: rows.Conversation, window: Window, parts: MessageParts) -> Page[rows.Message]:
-    """The messages of a window; those of all conversations on a page are one statement."""
-    context = info.context
+async def message_page(
+    info: Info, root: rows.Conversation, pane: Pane, parts: MessageParts | None
+) -> Page[rows.Message]:
+    """A page of messages; those of all conversations on a page are one statement."""
+    context, window = info.context, pane.window(root.key, root.last_seq)
+    parts = parts or MessageParts()
 
     async def load(windows: list[Window]) -> list[list[rows.Message]]:
         return await messages.windows(context.service, context.viewer_key, windows, parts)

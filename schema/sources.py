@@ -25,8 +25,23 @@ from graphql.type import TypeNameMetaFieldDef
 
 from schema.fields import Field
 
-Told = defaultdict[int, dict[int, tuple[Any, Any]]]
-"""What was told of objects in this execution: for each place in the source by the object's id, with the object."""
+
+class Told(defaultdict[int, dict[int, tuple[Any, Any]]]):
+    """What was told of objects in this execution: for each place in the source by the object's id, with the object."""
+
+    def __init__(self, ask: Callable[[Field], Any]) -> None:
+        super().__init__(dict)
+        self._ask = ask
+        self._asked: dict[Field, Any] = {}
+
+    def asked(self, field: Field) -> Any:
+        """What the field asks for, which is the same for all rows; `ask` says it."""
+        found = self._asked.get(field)
+        if found is None:
+            found = self._asked[field] = self._ask(field)
+        return found
+
+
 Read = Callable[[Any, Told], Any]
 """What is told of a value; any exception means that graphql-core has to."""
 
@@ -71,8 +86,10 @@ class Row(NamedTuple):
 class Source:
     """Python source in the making: a function for each object of a selection, and the names that they use."""
 
-    def __init__(self, executor: Selections) -> None:
+    def __init__(self, executor: Selections, *, is_along: bool = False) -> None:
+        """`is_along`: what fields with resolvers find along with their rows is taken from there."""
         self._executor = executor
+        self._is_along = is_along
         self._lines: list[str] = []
         self._names: dict[str, Any] = {"Surprise": SurpriseError}
 
@@ -135,6 +152,10 @@ class Source:
             raise NotCompilableError
         if field.definition is TypeNameMetaFieldDef:
             return [f"{variable} = {parent.name!r}"]
+        if field.along is not None and self._is_along:
+            of, key = self._name("along", field.along.of), self._name("field", field)
+            found = f"{variable} = {of}(row, told.asked({key}))"
+            return [found, _unless(f"{variable} is not None"), *self._value(field.type, details, variable)]
         if field.attribute is None or not field.attribute.isidentifier() or keyword.iskeyword(field.attribute):
             raise NotCompilableError
         return [f"{variable} = row.{field.attribute}", *self._value(field.type, details, variable)]

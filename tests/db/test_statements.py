@@ -183,7 +183,9 @@ async def test_a_pane_is_the_same_in_sql(database: Database, people: list[UUID])
         async with database.viewer(people[0]) as connection:
             (found,) = (await inbox.page(connection, people[0], Cut(1), Filter(), parts)).rows
         window = pane.window(found.key, found.last_seq)
-        read = found.along[window, MessageParts()]
+        assert found.along_messages
+        wanted, read = found.along_messages
+        assert wanted == parts.messages
         assert [message.seq for message in read] == list(range(window.low, window.high + 1)), pane
 
 
@@ -198,7 +200,7 @@ async def test_messages_along_with_their_conversation_are_the_same(database: Dat
             window = Pane(3).window(key, found.last_seq)
             expected = await messages.window(connection, [window], parts)
             assert [message.reply_to and message.reply_to.seq for message in expected] == [4, 5, 6]
-            assert found.along[window, parts] == expected
+            assert found.along_messages == (wanted.messages, expected)
             assert found.last_message == expected[-1]
             assert await conversations.by_keys(connection, viewer, [key], wanted) == {key: found}
     assert len(several) == PEOPLE - 1

@@ -21,6 +21,10 @@ def _conversation(last_seq: int) -> Conversation:
     return Conversation(new_key(), "GROUP", None, None, EPOCH, EPOCH, last_seq, last_seq)
 
 
+def _window(conversation: Conversation, arguments: PageArguments) -> Window:
+    return messages.pane(conversation.key, arguments).window(conversation.key, conversation.last_seq)
+
+
 def _relay(
     last_seq: int, first: int | None, after: int | None, last: int | None, before: int | None
 ) -> tuple[list[int], bool, bool]:
@@ -53,7 +57,7 @@ def test_a_window_is_relays_page(
         None if before is None else cursors.from_number(connection, before),
     )
 
-    window = messages.window(conversation, arguments)
+    window = _window(conversation, arguments)
     page = messages.page(conversation, window, [])
 
     nodes, has_previous, has_next = _relay(last_seq, first, after, last, before)
@@ -65,7 +69,7 @@ def test_a_window_is_relays_page(
 @given(st.integers(0, 300), st.integers(1, 320), sizes)
 def test_around_a_seq_is_as_full_a_page_as_there_is(last_seq: int, seq: int, size: int | None) -> None:
     """The seq lies in it where it exists, and the page is short only where the conversation is."""
-    window = messages.window(_conversation(last_seq), PageArguments(first=size, around_seq=seq))
+    window = _window(_conversation(last_seq), PageArguments(first=size, around_seq=seq))
     nodes = range(window.low, window.high + 1)
 
     assert len(nodes) == min(size or messages.DEFAULT_SIZE, last_seq)
@@ -86,11 +90,11 @@ def test_around_a_seq_is_as_full_a_page_as_there_is(last_seq: int, seq: int, siz
 def test_arguments_that_make_no_page(arguments: PageArguments, message: str) -> None:
     """Each is told what is wrong with it."""
     with pytest.raises(BadUserInputError) as raised:
-        messages.window(_conversation(5), arguments)
+        _window(_conversation(5), arguments)
     assert str(raised.value) == message
 
 
 def test_a_window_of_nothing() -> None:
     """An empty conversation's page begins after its end."""
     conversation = _conversation(0)
-    assert messages.window(conversation, PageArguments()) == Window(conversation.key, 1, 0)
+    assert _window(conversation, PageArguments()) == Window(conversation.key, 1, 0)

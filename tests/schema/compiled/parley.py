@@ -11,6 +11,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from db import rows
 from db.keys import MessageKey
+from db.paging import Rows
 from resolvers import errors
 from resolvers.pages import Page
 from schema import events
@@ -73,7 +74,8 @@ def atlas() -> Atlas:
         definition = described.fields[name].extensions.get("strawberry-definition")
         is_plain = definition is None or definition.base_resolver is None or name in _FROM_ROWS
         is_of_event = name == "conversation" and issubclass(definition.origin, events.ConversationEvent)
-        return is_plain or is_of_event or type_ == "Subscription"
+        is_along = definition is not None and "along" in definition.metadata
+        return is_plain or is_of_event or is_along or type_ == "Subscription"
 
     return Atlas(schema, has)
 
@@ -107,6 +109,15 @@ _SURPRISES: Final[tuple[Recipe, ...]] = (
     Later(Just("a")),
     Later(Raise(lambda: errors.NotFoundError("nothing there"))),
 )
+
+
+class _Whatever:
+    """Is what was asked for, whatever it is."""
+
+    def __eq__(self, _other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]  # nothing looks for it
 
 
 class Nature:
@@ -235,7 +246,23 @@ class Nature:
             others=(("Ada", "Grace"), ()),
             others_count=(5, 0),
             last_message=self._maybe(self._message),
+            along_messages=self._along(self._several(self._message)),
+            along_participants=self._along(
+                self._row(
+                    Rows,
+                    rows=self._several(self._participant),
+                    has_previous=_FLAGS,
+                    has_next=_FLAGS,
+                    total=(None, *_NUMBERS),
+                )
+            ),
         )
+
+    def _along(self, read: Recipe) -> Recipe:
+        """Pages that were read along, mostly; to read any other there is no database here."""
+        if self._choices.is_so(5):
+            return Just(None)
+        return Listed([Just(_Whatever() if self._choices.below(20) else None), read], tuple)
 
     def _participant(self) -> Recipe:
         return self._row(

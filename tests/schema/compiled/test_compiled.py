@@ -1,16 +1,18 @@
 """What is compiled answers as graphql-core does, byte for byte: over a schema with all there is, and over Parley's own."""
 
+from random import Random
+
 import pytest
 from graphql import parse, specified_rules, validate
 from hypothesis import strategies as st
 
 from tests.schema.compiled import defects, parley, zoo
 from tests.schema.compiled.conftest import Hold
-from tests.schema.compiled.documents import Atlas
+from tests.schema.compiled.documents import Atlas, Choices, Document, Operation
 from tests.schema.compiled.executors import STOCK, UNDER_TEST, Executor
 from tests.schema.compiled.nature import Nature
 from tests.schema.compiled.scenarios import scenarios, visit
-from tests.schema.compiled.trials import Scenario, Trial
+from tests.schema.compiled.trials import Execution, Scenario, Trial
 
 _BY_TURNS = (("plain", "other"), ("plain", "other"), ("other", "plain"), ("plain", "watched"))
 
@@ -41,6 +43,40 @@ def test_every_selection_of_the_zoo(zoo_atlas: Atlas, hold: Hold) -> None:
 def test_every_selection_of_parley(parley_atlas: Atlas, hold: Hold) -> None:
     """The types that clients know, over the rows that the database returns."""
     hold(Trial(UNDER_TEST, parley.build, ("one", "two")), of_parley(parley_atlas), 100)
+
+
+_LISTS = """
+query ($size: Int, $isWanted: Boolean!, $isWrong: Boolean!) {
+  conversations { nodes { ...Lists } edges { cursor node { ...Lists } } }
+  conversation { id ...Lists more: participants(first: $size) { nodes { role } } }
+}
+fragment Lists on Conversation {
+  title
+  newest: messages(last: $size) { ...Page }
+  first: messages(first: 1) { ...Page }
+  messages { totalCount }
+  participants(first: 2) @include(if: $isWanted) { totalCount nodes { user { id name } } edges { cursor } }
+  wrong: messages(first: $size, aroundSeq: 1, last: 1) @include(if: $isWrong) { totalCount }
+}
+fragment Page on MessageConnection { totalCount pageInfo { hasPreviousPage endCursor } nodes { id sender { name } } }
+"""
+
+
+def test_lists_that_were_read_along(parley_atlas: Atlas) -> None:
+    """Each is what is asked for under its own name, though one and the same selection stands in several places."""
+    root = parley_atlas.schema.query_type
+    assert root
+    operation = Operation(None, "query", root, {"conversations": {}, "conversation": {}}, {}, "")
+    trial = Trial(UNDER_TEST, parley.build, ("one", "two"))
+    for seed in range(60):
+        choices = Choices(Random(seed))  # noqa: S311  (always the same)
+        variables = {
+            "size": choices.of((None, 1, 3, 3, 0)),
+            "isWanted": choices.is_so(60),
+            "isWrong": choices.is_so(10),
+        }
+        roots = parley.Nature(choices).roots(operation)
+        trial.judge(Scenario(Document(_LISTS, [operation]), [Execution(operation, variables, roots, ("one", "two"))]))
 
 
 @pytest.mark.parametrize("of", ["zoo", "parley"])
