@@ -91,6 +91,10 @@ class Settings(BaseSettings):
     markdown_images: bool = Field(
         False, description="Whether images in Markdown are shown by `bodyHtml`. A browser that loads one tells its server who reads when; by default they are links."
     )  # fmt: skip
+    max_scheduled_messages: int = Field(
+        100, ge=0, le=10_000, description="Messages of one user that wait to be sent at their time."
+    )
+    max_schedule_days: int = Field(365, ge=1, le=3650, description="How far ahead a message may be scheduled, in days.")
     max_request_bytes: int = Field(
         1_048_576, ge=1024, le=104_857_600, description="Largest HTTP body and websocket message, in bytes."
     )

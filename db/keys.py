@@ -25,7 +25,7 @@ class MessageKey:
 Key = UUID | MessageKey
 KeyT = TypeVar("KeyT", UUID, MessageKey)
 
-_TAGS = {"U": "User", "C": "Conversation", "M": "Message"}
+_TAGS = {"U": "User", "C": "Conversation", "M": "Message", "S": "ScheduledMessage"}
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SHOWN = 60  # characters of a bad id that an error message repeats
 
@@ -35,7 +35,7 @@ def new_key() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
-# Written out three times, for a page has hundreds of ids: base64 without its padding, which comes last.
+# Written out each time, for a page has hundreds of ids: base64 without its padding, which comes last.
 
 
 def user_id(key: UUID) -> str:
@@ -48,6 +48,10 @@ def conversation_id(key: UUID) -> str:
 
 def message_id(conversation: UUID, seq: int) -> str:
     return "M_" + b2a_base64(conversation.bytes + seq.to_bytes(4))[:27].translate(_URL_SAFE).decode()
+
+
+def scheduled_message_id(key: UUID) -> str:
+    return "S_" + b2a_base64(key.bytes)[:22].translate(_URL_SAFE).decode()
 
 
 def parse_id(text: str) -> tuple[str, Key]:
@@ -71,6 +75,10 @@ def parse_conversation_id(text: str) -> UUID:
 
 def parse_message_id(text: str) -> MessageKey:
     return _of_type("Message", text, MessageKey)
+
+
+def parse_scheduled_message_id(text: str) -> UUID:
+    return _of_type("ScheduledMessage", text, UUID)
 
 
 def _of_type(wanted: str, text: str, kind: type[KeyT]) -> KeyT:

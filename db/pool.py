@@ -83,6 +83,8 @@ class Connection:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """All the statements inside or none of them, with the viewer named once for all of them."""
+        if self.is_in_transaction():
+            raise RuntimeError("a transaction is under way: an inner one would end it")
         viewer, self.viewer = self.viewer, None
         naming = f"SET LOCAL parley.viewer = '{viewer}'" if viewer else ""
         try:
@@ -95,6 +97,17 @@ class Connection:
             raise
         finally:
             self.viewer = viewer
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Inside a transaction: what is done here is undone where it raises, and the transaction goes on."""
+        await self.driver.execute("SAVEPOINT attempt")
+        try:
+            yield
+        except BaseException:
+            if _is_open(self.driver) and self.is_in_transaction():
+                await self.driver.execute("ROLLBACK TO SAVEPOINT attempt")
+            raise
 
     def is_in_transaction(self) -> bool:
         """Inside `transaction`."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from db.keys import MessageKey, conversation_id, message_id, user_id
+from db.keys import MessageKey, conversation_id, message_id, scheduled_message_id, user_id
 
 NAMES_SHOWN = 3
 """Other participants that an untitled conversation is called by."""
@@ -228,3 +228,51 @@ class Event:
         of = self.participant
         marks = (of.last_read_seq, of.last_delivered_seq) if of else (self.is_typing, self.at)
         return self.conversation_key, self.kind, self.actor and self.actor.key, marks
+
+
+@dataclass(slots=True)
+class Failure:
+    """Why something was not done: the code of a UserError, and its message."""
+
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class ScheduledMessage:
+    """A message that is to be sent later, and what became of it."""
+
+    key: UUID
+    conversation_key: UUID | None
+    """None: the direct conversation with the recipient, as long as there is none."""
+    recipient_key: UUID | None
+    """None: it was addressed to a conversation."""
+    client_message_id: str | None
+    format: str
+    body: str
+    reply_to_seq: int | None
+    send_at: datetime
+    status: str
+    failure: Failure | None
+    seq: int | None
+    created_at: datetime
+
+    @property
+    def id(self) -> str:
+        return scheduled_message_id(self.key)
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status != "PENDING"
+
+    @property
+    def reply_to_key(self) -> MessageKey | None:
+        return self._message(self.reply_to_seq)
+
+    @property
+    def message_key(self) -> MessageKey | None:
+        """The message that it became."""
+        return self._message(self.seq)
+
+    def _message(self, seq: int | None) -> MessageKey | None:
+        return MessageKey(self.conversation_key, seq) if self.conversation_key and seq else None

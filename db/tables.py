@@ -364,3 +364,47 @@ imported_conversations = Table(
     comment="A conversation's key in the history it was imported from. (A user's is the handle, a message's its "
     "client_message_id.)",
 )
+
+scheduled_messages = Table(
+    "scheduled_messages",
+    metadata,
+    Column("user_id", Uuid, ForeignKey(users.c.id), primary_key=True, comment="who sends it, and alone sees it"),
+    Column("id", Uuid, primary_key=True),
+    Column(
+        "conversation_id",
+        Uuid,
+        ForeignKey(conversations.c.id),
+        comment="null: the direct one with the recipient, once there is one",
+    ),
+    Column("recipient_id", Uuid, ForeignKey(users.c.id), comment="to whom it was addressed, where it was to a user"),
+    Column("client_message_id", Text, comment="the sender's own key, the message's too"),
+    Column("fingerprint", Text, nullable=False, comment="digest of the whole input: other content is a conflict"),
+    Column("format", Text, nullable=False, server_default=text("'PLAIN'")),
+    Column("body", Text, nullable=False),
+    Column("reply_to_seq", Integer),
+    Column("send_at", _timestamp, nullable=False),
+    Column("status", Text, nullable=False, server_default=text("'PENDING'")),
+    Column("due_at", _timestamp, comment="when it is tried; null: it is settled"),
+    Column("attempts", Integer, nullable=False, server_default=text("0"), comment="that failed by a fault"),
+    Column("failure_code", Text),
+    Column("failure_message", Text),
+    Column("seq", Integer, comment="the message that it became"),
+    Column("created_at", _timestamp, nullable=False, server_default=text("now()")),
+    CheckConstraint("conversation_id IS NOT NULL OR recipient_id IS NOT NULL", name="target"),
+    CheckConstraint("status IN ('PENDING', 'SENT', 'FAILED', 'CANCELLED')", name="status"),
+    CheckConstraint("(status = 'PENDING') = (due_at IS NOT NULL)", name="due"),
+    CheckConstraint("(status = 'SENT') = (seq IS NOT NULL)", name="sent"),
+    CheckConstraint("(status = 'FAILED') = (failure_code IS NOT NULL)", name="failed"),
+    CheckConstraint("format IN ('PLAIN', 'MARKDOWN')", name="format"),
+    # Makes a repeated scheduleMessage meet the first.
+    Index(
+        "uq_scheduled_messages_client_message_id",
+        "user_id",
+        "client_message_id",
+        unique=True,
+        postgresql_where=text("client_message_id IS NOT NULL"),
+    ),
+    # What is due, and what is due next.
+    Index("ix_scheduled_messages_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    comment="A message that is to be sent at a time, and what became of it.",
+)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+from resolvers import dispatching
 from resolvers.jobs import Job
 from resolvers.retention import LogTrimmer
 from resolvers.service import Service
 
 
 def jobs(service: Service) -> Iterator[Job]:
+    yield from dispatching.jobs(service)
     if service.policy.log_retention_days:
         yield LogTrimmer(service.database, service.policy.log_retention_days).job

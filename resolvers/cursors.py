@@ -40,6 +40,10 @@ def viewer_events(viewer: UUID) -> str:
     return f"events of {user_id(viewer)}"
 
 
+def scheduled_messages(viewer: UUID) -> str:
+    return f"scheduled messages of {user_id(viewer)}"
+
+
 CONVERSATIONS = "conversations"
 USERS = "users"
 
@@ -101,6 +105,18 @@ def to_moment(connection: str, cursor: str) -> tuple[datetime, UUID]:
         raise _bad(connection, cursor) from error
 
 
+def from_settled(connection: str, moment: datetime, key: UUID, *, is_settled: bool) -> str:
+    """A cursor at a time and a key, among what is settled or what is not."""
+    return from_moment(_settled(connection, is_settled), moment, key)
+
+
+def to_settled(connection: str, cursor: str) -> tuple[bool, datetime, UUID]:
+    try:
+        return (True, *to_moment(_settled(connection, True), cursor))
+    except BadCursorError:
+        return (False, *to_moment(connection, cursor))
+
+
 def from_text(connection: str, text: str) -> str:
     return _seal(connection, text.encode())
 
@@ -113,6 +129,10 @@ def to_text(connection: str, cursor: str) -> str:
     if "\0" in text:  # which the database could not compare with
         raise _bad(connection, cursor)
     return text
+
+
+def _settled(connection: str, is_settled: bool) -> str:
+    return f"settled {connection}" if is_settled else connection
 
 
 def _seal(connection: str, payload: bytes) -> str:

@@ -123,6 +123,13 @@ class RateLimited(UserError):
     code = "RATE_LIMITED"
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduleConflict(UserError):
+    original: UUID
+
+    code = "IDEMPOTENCY_CONFLICT"
+
+
 class RefusedError(ParleyError):
     """A mutation that changed nothing, and every reason why."""
 

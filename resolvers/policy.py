@@ -10,4 +10,6 @@ class Policy:
     max_body_length: int = 10_000
     max_reactions_per_message: int = 20
     markdown_images: bool = False
+    max_scheduled_messages: int = 100
+    max_schedule_days: int = 365
     log_retention_days: int = 0

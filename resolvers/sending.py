@@ -80,7 +80,7 @@ async def _append(service: Service, viewer: User, conversation: UUID, content: C
     """Append the content in a transaction that it shares with what others send just now; raises RefusedError."""
     outcome = await service.batches.append(_draft(viewer, conversation, content, _INPUT))
     if outcome is None:
-        async with service.database.viewer(viewer.key) as connection:
+        async with service.database.viewer(viewer.key) as connection, connection.transaction():
             await _refuse(connection, viewer, conversation, _INPUT)
     return _accepted(outcome, conversation, content, _INPUT)
 
@@ -104,8 +104,7 @@ def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, 
 
 async def _refuse(connection: Connection, viewer: User, conversation: UUID, path: tuple[str, ...]) -> NoReturn:
     """Say why nothing was sent: there is no such conversation, or it takes nothing, or no such message to reply to."""
-    async with connection.transaction():
-        seat = await memberships.lock(connection, viewer.key, conversation)
+    seat = await memberships.lock(connection, viewer.key, conversation)
     if seat is None:
         raise RefusedError(NotFound("there is no such conversation", (*path, "to", "conversationId")))
     if seat.is_blocked:

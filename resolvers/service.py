@@ -38,6 +38,8 @@ class Service:
     feed: Feed
     policy: Policy
     bodies: Bodies
+    schedule_changed: asyncio.Event
+    """Something was scheduled here."""
 
 
 async def _open(url: str, pool_size: int, observe: Observer | None) -> Database:
@@ -90,6 +92,7 @@ async def running(
         feed,
         policy,
         Bodies(has_images=policy.markdown_images),
+        schedule_changed=asyncio.Event(),
     )
     working = Jobs(jobs(service))
     working.start()

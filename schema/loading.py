@@ -7,7 +7,7 @@ from db.conversations import ConversationParts
 from db.keys import MessageKey
 from db.messages import MessageParts, Pane, Window
 from db.paging import Cut
-from resolvers import conversations, events, messages, participants, users
+from resolvers import conversations, events, messages, participants, scheduling, users
 from resolvers.errors import NotFoundError
 from resolvers.pages import Page
 from resolvers.positions import ConversationPosition
@@ -89,6 +89,16 @@ async def find_participant(info: Info, conversation: UUID, user: UUID) -> rows.P
         return await participants.by_keys(context.service, context.viewer_key, keys)
 
     return await context.load("participant", (conversation, user), load)
+
+
+async def find_scheduled_message(info: Info, key: UUID) -> rows.ScheduledMessage | None:
+    """The scheduled message, None where there is none of the viewer's."""
+    context = info.context
+
+    async def load(keys: list[UUID]) -> list[rows.ScheduledMessage | None]:
+        return await scheduling.by_keys(context.service, context.viewer, keys)
+
+    return await context.load("scheduled message", key, load)
 
 
 async def event_page(info: Info, after: ConversationPosition, size: int) -> list[rows.Event]:

@@ -1,11 +1,22 @@
 """The type of who is asking."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import strawberry
+from strawberry import UNSET
 
 from db import rows
+from resolvers import scheduling
+from resolvers.pages import Page
+from schema.context import Info
+from schema.pages import After, First, given, page_arguments
+from schema.scheduled import ScheduledMessageConnection, ScheduledMessageStatus
 from schema.users import User
+
+Statuses = Annotated[
+    list[ScheduledMessageStatus] | None, strawberry.argument(description="Only of these; left out: all of them.")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +37,23 @@ class Viewer:
     event_cursor: str = strawberry.field(
         description="Start `viewerEvents(after:)` here: nothing between this answer and the stream is missed."
     )
+
+    @strawberry.field(
+        description="What the viewer has scheduled: what is to be sent, soonest first, then what became of the rest. "
+        "What is settled is kept for 30 days. 20 by default.",
+        graphql_type=ScheduledMessageConnection,
+    )
+    async def scheduled_messages(
+        root: strawberry.Parent[ViewerRow],
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        status: Statuses = UNSET,
+    ) -> Page[rows.ScheduledMessage]:
+        wanted = given(status)
+        return await scheduling.page(
+            info.context.service,
+            root.user,
+            page_arguments(first, after),
+            [each.name for each in wanted] if wanted is not None else None,
+        )

@@ -4,11 +4,14 @@ import strawberry
 
 from schema.mutations.reactions import ReactionMutations
 from schema.mutations.receipts import ReceiptMutations
+from schema.mutations.scheduling import SchedulingMutations
 from schema.mutations.sending import SendingMutations
 from schema.mutations.starting import StartingMutations
 from schema.mutations.typing import TypingMutations
 
 
 @strawberry.type(description="Everything that can be done.")
-class Mutation(StartingMutations, SendingMutations, ReceiptMutations, TypingMutations, ReactionMutations):
+class Mutation(
+    StartingMutations, SendingMutations, SchedulingMutations, ReceiptMutations, TypingMutations, ReactionMutations
+):
     pass

@@ -42,4 +42,6 @@ async def _node(info: Info, text: str) -> object:
         return await loading.find_message(info, key, asked(info).message_parts)
     if name == "Conversation":
         return await loading.find_conversation(info, key, conversation_parts(info))
+    if name == "ScheduledMessage":
+        return await loading.find_scheduled_message(info, key)
     return await loading.find_user(info, key)

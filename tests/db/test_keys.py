@@ -16,7 +16,9 @@ from db.keys import (
     parse_conversation_id,
     parse_id,
     parse_message_id,
+    parse_scheduled_message_id,
     parse_user_id,
+    scheduled_message_id,
     user_id,
 )
 
@@ -29,11 +31,13 @@ def test_an_id_leads_back_to_its_key(key: UUID, seq: int) -> None:
     assert parse_id(user_id(key)) == ("User", key)
     assert parse_id(conversation_id(key)) == ("Conversation", key)
     assert parse_id(message_id(key, seq)) == ("Message", MessageKey(key, seq))
+    assert parse_id(scheduled_message_id(key)) == ("ScheduledMessage", key)
     assert parse_user_id(user_id(key)) == parse_conversation_id(conversation_id(key)) == key
+    assert parse_scheduled_message_id(scheduled_message_id(key)) == key
     assert parse_message_id(message_id(key, seq)) == MessageKey(key, seq)
 
 
-@given(st.text() | st.from_regex(r"[UCM]_[A-Za-z0-9_-]{20,28}", fullmatch=True))
+@given(st.text() | st.from_regex(r"[UCMS]_[A-Za-z0-9_-]{20,28}", fullmatch=True))
 def test_a_text_is_one_id_or_none(text: str) -> None:
     """Whatever is read is written the same again; everything else is one clear error."""
     with suppress(MalformedIdError):
@@ -41,7 +45,8 @@ def test_a_text_is_one_id_or_none(text: str) -> None:
         if isinstance(key, MessageKey):
             assert message_id(key.conversation, key.seq) == text
         else:
-            assert {"User": user_id, "Conversation": conversation_id}[name](key) == text
+            written = {"User": user_id, "Conversation": conversation_id, "ScheduledMessage": scheduled_message_id}
+            assert written[name](key) == text
 
 
 def test_an_id_of_another_type_is_named() -> None:

@@ -49,6 +49,10 @@ _MORE = [
         "SELECT $2, $1, 'unsent', 'text/plain', 1, '', now() WHERE $2 <> $3::uuid"
     ),
     "INSERT INTO parley.blocks SELECT $2, $3, now() WHERE $1::uuid IS NOT NULL",
+    (
+        "INSERT INTO parley.scheduled_messages (user_id, id, conversation_id, fingerprint, body, send_at, due_at) "
+        "SELECT $2, $1, $1, 'f', 'later', now(), now() WHERE $1 <> $3::uuid"
+    ),
     "INSERT INTO parley.rate_limits SELECT $2, 'sendMessage', now() WHERE $1 <> $3::uuid",
 ]
 
@@ -148,6 +152,7 @@ async def test_a_participant_sees_the_conversation(database: Database) -> None:
             "reactions": 1,
             "blocks": 0,
             "rate_limits": 0,
+            "scheduled_messages": 0,
             "events": 2,
             "conversation_starts": 0,
         }
