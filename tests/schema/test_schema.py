@@ -107,6 +107,8 @@ type ReactionGroup { emoji: String! count: Int! viewerHasReacted: Boolean! users
 type PageInfo { hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String }
 type ConversationEdge { cursor: String! node: Conversation! }
 type ConversationConnection { edges: [ConversationEdge!]! nodes: [Conversation!]! pageInfo: PageInfo! totalCount: Int! }
+type ScheduledMessageConnection { edges: [ScheduledMessageEdge!]! nodes: [ScheduledMessage!]! pageInfo: PageInfo! }
+type ScheduledMessageEdge { cursor: String! node: ScheduledMessage! }
 type UserEdge { cursor: String! node: User! }
 type UserConnection { edges: [UserEdge!]! nodes: [User!]! pageInfo: PageInfo! }
 type MessageEdge { cursor: String! node: Message! }
@@ -146,7 +148,36 @@ type Mutation {
   setTyping(input: SetTypingInput!): SetTypingPayload!
   addReaction(input: ReactionInput!): ReactionPayload!
   removeReaction(input: ReactionInput!): ReactionPayload!
+  scheduleMessage(input: ScheduleMessageInput!): ScheduleMessagePayload!
+  rescheduleMessage(input: RescheduleMessageInput!): ScheduleMessagePayload!
+  cancelScheduledMessage(input: CancelScheduledMessageInput!): ScheduleMessagePayload!
 }
+
+input ScheduleMessageInput {
+  to: MessageTarget!
+  clientMessageId: String
+  body: String!
+  replyToId: ID
+  format: BodyFormat
+  sendAt: DateTime!
+}
+input RescheduleMessageInput { scheduledMessageId: ID! sendAt: DateTime body: String format: BodyFormat }
+input CancelScheduledMessageInput { scheduledMessageId: ID! }
+type ScheduleMessagePayload { scheduledMessage: ScheduledMessage deduplicated: Boolean! errors: [ScheduleMessageError!]! }
+type ScheduledMessage implements Node {
+  id: ID!
+  conversation: Conversation
+  body: String!
+  format: BodyFormat!
+  sendAt: DateTime!
+  status: ScheduledMessageStatus!
+  failure: ScheduledMessageFailure
+  message: Message
+  createdAt: DateTime!
+}
+enum ScheduledMessageStatus { PENDING SENT FAILED CANCELLED }
+type ScheduledMessageFailure { code: UserErrorCode! message: String! }
+union ScheduleMessageError = NotFoundError | PermissionDeniedError | ValidationError
 
 input StartConversationInput {
   participantIds: [ID!]!
