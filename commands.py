@@ -123,13 +123,14 @@ def import_(
 def seed() -> None:
     """Add a small demo: people, a direct and a group conversation, unread messages. Run again, it adds nothing."""
     configured = settings.load()
+    import files  # noqa: PLC0415
     import logs  # noqa: PLC0415
     from resolvers import demo, service  # noqa: PLC0415
 
     logs.configure("warning", configured.log_format)
 
     async def run(url: str) -> None:
-        async with service.running(url, pool_size=1) as started:
+        async with service.running(url, files=files.opened(configured), pool_size=1) as started:
             await demo.seed(started)
 
     with _migrated_database(configured) as url:

@@ -9,6 +9,7 @@ from db.migrate import LockNotAvailableError, MissingRoleError
 from db.pool import DatabaseUnavailableError, RoleError
 from db.reach import UnusableDatabaseError
 from resolvers.tokens.errors import InvalidTokenError, KeyConfigurationError, KeySetError
+from storage import UnusableStorageError
 
 
 class PortError(Exception):
@@ -26,6 +27,7 @@ _EXPLAINED = (
     PortError,
     RoleError,
     UnusableDatabaseError,
+    UnusableStorageError,
 )
 
 

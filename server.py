@@ -20,11 +20,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
+import files
 import logs
 import settings as configuration
 from db import migrate
 from db.pool import DatabaseUnavailableError, Observer
-from resolvers import background, demo, development, service, tokens
+from resolvers import attachments, background, demo, development, service, tokens
 from resolvers.counters import Counters
 from resolvers.identity import Identity
 from resolvers.service import Service
@@ -33,6 +34,8 @@ from schema import schema
 from schema.endpoint import REQUEST_ID, Endpoint
 from schema.registry import Sockets
 from settings import Settings
+from storage import Blob, Inspection
+from storage.local import LocalStorage
 from web import site
 
 GRAPHQL = "/graphql"
@@ -60,6 +63,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     built = schema.build(max_tokens=settings.max_query_tokens, max_depth=settings.max_query_depth)
     holder: list[Running] = []
     counters = Counters()
+    kept = files.opened(settings)
     sockets = Sockets(counters, most_per_user=settings.max_sockets_per_user, drain_seconds=settings.drain_seconds)
 
     def running() -> Running:
@@ -69,6 +73,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     async def lifespan(_app: Application) -> AsyncIterator[dict[str, Sockets]]:
         async with service.running(
             str(settings.database_url),
+            files=kept,
             listen_url=settings.listen_url,
             broker_url=settings.broker_url,
             pool_size=settings.pool_size,
@@ -97,6 +102,9 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
         Route("/readyz", _readyz(running, sockets)),
         *site.routes(graphql_path=GRAPHQL, demo_users=None if settings.has_token_key else _demo_users(running, secret)),
     ]
+    if isinstance(kept.storage, LocalStorage):
+        seconds = settings.attachment_url_seconds
+        routes += files.FileRoutes(kept.storage, _complete(running), url_seconds=seconds).routes()
     app = Application(_cors(settings), endpoint, routes, lifespan)
     app.state.counters = counters
     return app
@@ -148,11 +156,18 @@ def _cors(settings: Settings) -> Middleware:
         CORSMiddleware,
         allow_origins=settings.allowed_origins,
         allow_origin_regex=None if settings.has_token_key else _LOOPBACK_ORIGIN.pattern,
-        allow_methods=["GET", "POST"],
+        allow_methods=["GET", "POST", "PUT"],
         allow_headers=["authorization", "content-type"],
         expose_headers=[REQUEST_ID],
         max_age=600,
     )
+
+
+def _complete(running: Callable[[], Running]) -> files.Complete:
+    async def complete(blob: Blob, found: Inspection) -> bool:
+        return await attachments.complete(running().service, blob, found)
+
+    return complete
 
 
 def _sdl(built: schema.Schema) -> Callable[[Request], Response]:

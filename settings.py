@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from resolvers.policy import Policy
+from storage.types import GROUPS
 
 PREFIX = "PARLEY_"
 PROJECT = Path(__file__).parent
@@ -80,6 +81,37 @@ class Settings(BaseSettings):
     token_audience: str | None = Field(None, min_length=1, description="`aud` a token must have.")
     token_issuer: str | None = Field(None, min_length=1, description="`iss` a token must have.")
 
+    public_url: str | None = Field(
+        None, description="Where clients reach this server, as `https://chat.example.com`: the addresses of files begin with it. Without it they begin with `/`, and count from the address of the API."
+    )  # fmt: skip
+    attachments_dir: Path | None = Field(
+        None, description="Folder of the files that are attached to messages; the servers of a database share it. Without it `attachments` in `PARLEY_DATA_DIR`."
+    )  # fmt: skip
+    attachment_types: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("image", "audio", "video", "pdf", "text", "office", "zip"), description="What may be attached, comma-separated: groups, and content types by themselves (`application/json`)."
+    )  # fmt: skip
+    attachment_url_seconds: int = Field(
+        3600, ge=60, le=302_400, description="Seconds for which the address of a file is good at least, and twice as long at most."
+    )  # fmt: skip
+    upload_url_seconds: int = Field(
+        900, ge=10, le=86_400, description="Seconds for which a file may be uploaded after it was announced."
+    )  # fmt: skip
+    unsent_upload_seconds: int = Field(
+        86_400, ge=60, le=31_536_000, description="Seconds after which an upload that is in no message is forgotten."
+    )  # fmt: skip
+    s3_bucket: str | None = Field(
+        None, min_length=3, description="Bucket that holds the files in place of `PARLEY_ATTACHMENTS_DIR`. Clients load from it and upload to it themselves."
+    )  # fmt: skip
+    s3_prefix: str = Field("", max_length=500, description="What the names of its objects begin with: `parley/`.")
+    s3_endpoint_url: str | None = Field(
+        None, description="Address of a store that speaks S3, as clients reach it too. Without it: Amazon's."
+    )  # fmt: skip
+    s3_region: str | None = Field(None, min_length=1, description="Region of the bucket.")
+    s3_access_key_id: str | None = Field(
+        None, min_length=1, description="Access key. Without it, what boto3 finds: a profile, or the role of the machine."
+    )  # fmt: skip
+    s3_secret_access_key: SecretStr | None = Field(None, description="The secret of that key.")
+
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of web pages, comma-separated (`https://app.example.com`), that may call the API from a browser beside the server's own. `*` allows all."
     )  # fmt: skip
@@ -95,6 +127,11 @@ class Settings(BaseSettings):
         100, ge=0, le=10_000, description="Messages of one user that wait to be sent at their time."
     )
     max_schedule_days: int = Field(365, ge=1, le=3650, description="How far ahead a message may be scheduled, in days.")
+    max_attachment_bytes: int = Field(
+        26_214_400, ge=1, le=2_147_483_647, description="Largest file that may be attached to a message, in bytes."
+    )
+    max_attachments: int = Field(10, ge=0, le=100, description="Files of one message. `0`: none may be attached.")
+    max_unsent_uploads: int = Field(50, ge=1, le=10_000, description="Uploads of one user that are in no message yet.")
     max_request_bytes: int = Field(
         1_048_576, ge=1024, le=104_857_600, description="Largest HTTP body and websocket message, in bytes."
     )
@@ -156,7 +193,7 @@ class Settings(BaseSettings):
             raise ValueError("; ".join(f"{variable(name)} is empty: give it a value or unset it" for name in empty))
         return values
 
-    @field_validator("token_algorithms", "allowed_origins", mode="before")
+    @field_validator("token_algorithms", "allowed_origins", "attachment_types", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(item.strip() for item in value.split(",")) if isinstance(value, str) else value
@@ -166,7 +203,7 @@ class Settings(BaseSettings):
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("data_dir", "token_jwks_file")
+    @field_validator("data_dir", "token_jwks_file", "attachments_dir")
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None
@@ -200,7 +237,7 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("token_jwks_url")
+    @field_validator("token_jwks_url", "public_url", "s3_endpoint_url")
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
         if value and not re.match(r"https?://[^/]", value):
@@ -222,9 +259,17 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is no origin: write scheme://host or scheme://host:port, without a path")
         return value
 
+    @field_validator("attachment_types")
+    @classmethod
+    def _are_types(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in GROUPS and not re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", name):
+                raise ValueError(f"{name!r} is neither a content type nor one of {', '.join(GROUPS)}")
+        return value
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        problems = [*_token_problems(self), *_database_problems(self)]
+        problems = [*_token_problems(self), *_database_problems(self), *_file_problems(self)]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -272,7 +317,7 @@ def _problems(error: ValidationError) -> list[str]:
 
 
 # Whose values never reach a screen or a log; addresses may hold a password.
-_SECRET = {"token_secret", "database_url", "migration_url", "listen_url", "broker_url"}
+_SECRET = {"token_secret", "s3_secret_access_key", "database_url", "migration_url", "listen_url", "broker_url"}
 
 
 def _text(value: object) -> str:
@@ -334,6 +379,17 @@ def _database_problems(settings: Settings) -> Iterable[str]:
             f"PARLEY_MAX_REQUEST_BYTES={settings.max_request_bytes} is less than a message of "
             f"PARLEY_MAX_BODY_LENGTH={settings.max_body_length} characters may take: 4 bytes each"
         )
+
+
+def _file_problems(settings: Settings) -> Iterable[str]:
+    if settings.s3_bucket is None:
+        for name in ("s3_prefix", "s3_endpoint_url", "s3_region", "s3_access_key_id", "s3_secret_access_key"):
+            if getattr(settings, name):
+                yield f"{variable(name)} is set without PARLEY_S3_BUCKET: set the bucket, or neither"
+    elif settings.attachments_dir:
+        yield "PARLEY_S3_BUCKET and PARLEY_ATTACHMENTS_DIR are set together: files are kept in one place, unset the other"
+    if (settings.s3_access_key_id is None) != (settings.s3_secret_access_key is None):
+        yield "PARLEY_S3_ACCESS_KEY_ID and PARLEY_S3_SECRET_ACCESS_KEY go together: set both or none"
 
 
 def _is_loopback(host: str) -> bool:

@@ -15,7 +15,7 @@ from db.pool import Connection
 from db.rows import Event
 from db.statements import Record, Statement
 
-OPTIONAL = frozenset({"status", "reactions", "mentions", "replyCount", "viewerCanDelete", "edits"})
+OPTIONAL = frozenset({"status", "reactions", "mentions", "replyCount", "viewerCanDelete", "edits", "attachments"})
 """Parts of an event's message, by the names that they have in documents too, which cost more than the rest."""
 
 
@@ -28,6 +28,7 @@ def _parts(needs: frozenset[str]) -> MessageParts:
         reactors="reactions" in needs,
         mentions="mentions" in needs,
         reply_count="replyCount" in needs,
+        attachments="attachments" in needs,
         leaders=bool(needs & {"viewerCanDelete", "edits"}),
     )
     return replace(own, reply_to=own)

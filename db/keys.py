@@ -22,10 +22,25 @@ class MessageKey:
     seq: int
 
 
-Key = UUID | MessageKey
-KeyT = TypeVar("KeyT", UUID, MessageKey)
+@dataclass(frozen=True, slots=True)
+class AttachmentKey:
+    """An attachment's key: that of who uploaded it, and its own."""
 
-_TAGS = {"U": "User", "C": "Conversation", "M": "Message", "S": "ScheduledMessage"}
+    user: UUID
+    key: UUID
+
+
+Key = UUID | MessageKey | AttachmentKey
+KeyT = TypeVar("KeyT", UUID, MessageKey, AttachmentKey)
+
+_TAGS = {
+    "U": ("User", 16),
+    "C": ("Conversation", 16),
+    "M": ("Message", 20),
+    "A": ("Attachment", 32),
+    "S": ("ScheduledMessage", 16),
+}
+"""What an id begins with → the type's name, and the bytes of its key."""
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SHOWN = 60  # characters of a bad id that an error message repeats
 
@@ -54,15 +69,21 @@ def scheduled_message_id(key: UUID) -> str:
     return "S_" + b2a_base64(key.bytes)[:22].translate(_URL_SAFE).decode()
 
 
+def attachment_id(user: UUID, key: UUID) -> str:
+    return "A_" + b2a_base64(user.bytes + key.bytes)[:43].translate(_URL_SAFE).decode()
+
+
 def parse_id(text: str) -> tuple[str, Key]:
     """The type's name and the key that an id stands for; raises MalformedIdError."""
     tag, _, payload = text.partition("_")
-    name = _TAGS.get(tag)
+    name, size = _TAGS.get(tag, ("", 0))
     raw = _decode(payload)
-    if name is None or raw is None or len(raw) != (20 if tag == "M" else 16):
+    if not name or raw is None or len(raw) != size:
         raise MalformedIdError(f"{text[:_SHOWN]!r} is not an id of this server")
     key = UUID(bytes=raw[:16])
-    return name, MessageKey(key, int.from_bytes(raw[16:])) if tag == "M" else key
+    if name == "Message":
+        return name, MessageKey(key, int.from_bytes(raw[16:]))
+    return name, AttachmentKey(key, UUID(bytes=raw[16:])) if name == "Attachment" else key
 
 
 def parse_user_id(text: str) -> UUID:
@@ -79,6 +100,10 @@ def parse_message_id(text: str) -> MessageKey:
 
 def parse_scheduled_message_id(text: str) -> UUID:
     return _of_type("ScheduledMessage", text, UUID)
+
+
+def parse_attachment_id(text: str) -> AttachmentKey:
+    return _of_type("Attachment", text, AttachmentKey)
 
 
 def _of_type(wanted: str, text: str, kind: type[KeyT]) -> KeyT:

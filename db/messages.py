@@ -1,6 +1,6 @@
 """Statements about messages."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
@@ -25,7 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from db import mentions, participants, reactions, replies, tables, users
+from db import attachments, mentions, participants, reactions, replies, tables, users
+from db.keys import MessageKey
 from db.pool import Connection
 from db.rows import Message, User, Watermarks
 from db.statements import Record, Statement
@@ -44,11 +45,13 @@ class MessageParts:
     mentions: bool = False
     reply_count: bool = False
     leaders: bool = False
+    attachments: bool = False
 
     @property
     def has_lists(self) -> bool:
         """Whether any takes a statement of its own."""
-        return self.reactions or (self.reply_to is not None and self.reply_to.has_lists)
+        own = self.reactions or self.mentions or self.reply_count or self.leaders or self.attachments
+        return own or (self.reply_to is not None and self.reply_to.has_lists)
 
     @property
     def joined(self) -> "MessageParts":
@@ -365,6 +368,16 @@ async def window(connection: Connection, windows: Sequence[Window], parts: Messa
     return found
 
 
+_LISTS: dict[
+    str, tuple[Callable[[Connection, list[MessageKey]], Awaitable[Mapping[MessageKey, Any]]], Callable[[], Any]]
+] = {
+    "mentions": (mentions.of, list),
+    "reply_count": (replies.counts, int),
+    "attachments": (attachments.of_messages, list),
+}
+"""Parts that messages have by their keys: how they are read, and what those have that have none."""
+
+
 async def add_lists(connection: Connection, messages: Iterable[Message], parts: MessageParts | None) -> None:
     """Give messages, and what they answer, the lists that their parts want: one statement for each sort of list."""
     if parts is None or not parts.has_lists:
@@ -377,14 +390,11 @@ async def add_lists(connection: Connection, messages: Iterable[Message], parts: 
         groups = await reactions.groups(connection, keys, with_users=with_users)
         for message, _ in reacted:
             message.reactions = groups.get(message.key, [])
-    if mentioning := [message for message, each in wanted if each.mentions]:
-        mentioned = await mentions.of(connection, [message.key for message in mentioning])
-        for message in mentioning:
-            message.mentions = mentioned.get(message.key, [])
-    if answered := [message for message, each in wanted if each.reply_count]:
-        counts = await replies.counts(connection, [message.key for message in answered])
-        for message in answered:
-            message.reply_count = counts.get(message.key, 0)
+    for name, (read, nothing) in _LISTS.items():
+        if having := [message for message, each in wanted if getattr(each, name)]:
+            found = await read(connection, list(dict.fromkeys(message.key for message in having)))
+            for message in having:
+                setattr(message, name, found.get(message.key, nothing()))
     if led := [message for message, each in wanted if each.leaders]:
         leaders = await participants.leaders(connection, {message.conversation_key for message in led})
         for message in led:

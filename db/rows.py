@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from db.keys import MessageKey, conversation_id, message_id, scheduled_message_id, user_id
+from db.keys import AttachmentKey, MessageKey, attachment_id, conversation_id, message_id, scheduled_message_id, user_id
 
 NAMES_SHOWN = 3
 """Other participants that an untitled conversation is called by."""
@@ -68,6 +68,33 @@ class ReactionGroup:
 
 
 @dataclass(slots=True)
+class Attachment:
+    """A file, from the moment its upload is announced."""
+
+    user_key: UUID
+    """Who uploads it."""
+    own_key: UUID
+    filename: str
+    content_type: str
+    size: int
+    checksum: bytes
+    width: int | None
+    height: int | None
+    seq: int | None
+    """The message it belongs to; None: not sent yet."""
+    stored_at: datetime | None
+    """None: not uploaded yet, or nobody has looked."""
+
+    @property
+    def id(self) -> str:
+        return attachment_id(self.user_key, self.own_key)
+
+    @property
+    def key(self) -> AttachmentKey:
+        return AttachmentKey(self.user_key, self.own_key)
+
+
+@dataclass(slots=True)
 class Message:
     conversation_key: UUID
     seq: int
@@ -85,6 +112,7 @@ class Message:
     reply_to: "Message | None" = None
     watermarks: Watermarks | None = None
     reactions: list[ReactionGroup] | None = None
+    attachments: list[Attachment] | None = None
     mentions: list[User] | None = None
     reply_count: int | None = None
     leaders: Mapping[UUID, str] | None = None

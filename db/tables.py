@@ -296,6 +296,17 @@ attachments = Table(
     comment="A file, from the moment its upload is announced; its bytes are kept elsewhere.",
 )
 
+discarded_files = Table(
+    "discarded_files",
+    metadata,
+    Column("user_id", Uuid, primary_key=True, comment="who uploaded it"),
+    Column("id", Uuid, primary_key=True, comment="the attachment's"),
+    Column("discarded_at", _timestamp, nullable=False),
+    # Those to remove, oldest first.
+    Index("ix_discarded_files_discarded_at", "discarded_at"),
+    comment="A file whose attachment is gone, until it is gone itself.",
+)
+
 blocks = Table(
     "blocks",
     metadata,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from resolvers import dispatching
+from resolvers import attachments, dispatching
 from resolvers.jobs import Job
 from resolvers.retention import LogTrimmer
 from resolvers.service import Service
@@ -12,3 +12,4 @@ def jobs(service: Service) -> Iterator[Job]:
     yield from dispatching.jobs(service)
     if service.policy.log_retention_days:
         yield LogTrimmer(service.database, service.policy.log_retention_days).job
+    yield from attachments.jobs(service)

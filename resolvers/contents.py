@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from db.keys import MessageKey
+from db.keys import AttachmentKey, MessageKey
 from resolvers.errors import Invalid, PermissionDenied, UserError
 
 LONGEST_KEY = 128
@@ -19,13 +19,14 @@ class Content:
     reply_to: MessageKey | None = None
     kind: str = "TEXT"
     format: str = "PLAIN"
+    attachments: tuple[AttachmentKey, ...] = ()
 
 
 def errors(content: Content, roles: tuple[str, ...], longest_body: int, path: tuple[str, ...]) -> list[UserError]:
     """Everything that is wrong with the content that stands at `path` of the input."""
     found: list[UserError] = []
-    if not content.body.strip():
-        found.append(Invalid("a message needs a body that is not blank", (*path, "body")))
+    if not content.body.strip() and not content.attachments:
+        found.append(Invalid("a message needs a body that is not blank, or attachments", (*path, "body")))
     if len(content.body) > longest_body:
         message = f"the body has {len(content.body)} characters; {longest_body} are allowed"
         found.append(Invalid(message, (*path, "body")))

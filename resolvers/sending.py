@@ -11,7 +11,7 @@ from db.messages import MessageParts
 from db.pool import Connection, RacedError
 from db.rows import Message, User
 from db.starts import Pair
-from resolvers import contents, directs, mentions, messages
+from resolvers import attachments, contents, directs, mentions, messages
 from resolvers.contents import Content
 from resolvers.errors import Blocked, IdempotencyConflict, Invalid, NotFound, RateLimited, RefusedError
 from resolvers.identity import Caller
@@ -48,6 +48,8 @@ async def send(
         wrong.append(Invalid("that is you; a direct conversation has two people", (*_INPUT, "to", "userId")))
     if wrong:
         raise RefusedError(*wrong)
+    if content.attachments:
+        await attachments.settle(service, viewer, content.attachments, _INPUT)
     if conversation is None and user is not None:
         async with service.database.viewer(viewer.key) as connection:
             conversation = await starts.find_pair(connection, Pair.of(viewer.key, user))
@@ -72,7 +74,7 @@ async def append(
     """
     outcome = await appends.append(connection, _draft(viewer, conversation, content, path))
     if outcome is None:
-        await _refuse(connection, viewer, conversation, path)
+        await _refuse(connection, viewer, conversation, content, path)
     return _accepted(outcome, conversation, content, path)
 
 
@@ -81,7 +83,7 @@ async def _append(service: Service, viewer: User, conversation: UUID, content: C
     outcome = await service.batches.append(_draft(viewer, conversation, content, _INPUT))
     if outcome is None:
         async with service.database.viewer(viewer.key) as connection, connection.transaction():
-            await _refuse(connection, viewer, conversation, _INPUT)
+            await _refuse(connection, viewer, conversation, content, _INPUT)
     return _accepted(outcome, conversation, content, _INPUT)
 
 
@@ -99,16 +101,21 @@ def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, 
         kind=content.kind,
         format=content.format,
         mentions=tuple(mentions.handles(content.body, content.format)),
+        attachments=tuple(each.key for each in content.attachments),
     )
 
 
-async def _refuse(connection: Connection, viewer: User, conversation: UUID, path: tuple[str, ...]) -> NoReturn:
-    """Say why nothing was sent: there is no such conversation, or it takes nothing, or no such message to reply to."""
+async def _refuse(
+    connection: Connection, viewer: User, conversation: UUID, content: Content, path: tuple[str, ...]
+) -> NoReturn:
+    """Say why nothing was sent: there is no such conversation, or it takes nothing, or something that it names is not there."""
     seat = await memberships.lock(connection, viewer.key, conversation)
     if seat is None:
         raise RefusedError(NotFound("there is no such conversation", (*path, "to", "conversationId")))
     if seat.is_blocked:
         raise RefusedError(Blocked("nothing can be sent to this conversation", (*path, "to")))
+    if used := await attachments.errors_of_used(connection, content.attachments, path):
+        raise RefusedError(*used)
     raise RefusedError(_no_target(path))
 
 
@@ -138,9 +145,8 @@ async def _message(
     appended: Appended | Original,
     parts: MessageParts,
 ) -> Message | None:
-    """The message with its parts. Of one that was sent just now all is known, but for who else it is about."""
-    needs_more = parts.status or (parts.mentions and "@" in content.body) or (parts.reply_to and content.reply_to)
-    if isinstance(appended, Original) or needs_more:
+    """The message with its parts. Of one that was sent just now all is known, but for who and what else it is about."""
+    if isinstance(appended, Original) or parts.status or _names_more(content, parts):
         (found,) = await messages.by_keys(service, viewer.key, [key], parts)
         return found
     return Message(
@@ -160,6 +166,16 @@ async def _message(
         mentions=[],
         reply_count=0,
         leaders={},  # of what is one's own it makes no difference
+        attachments=[],
+    )
+
+
+def _names_more(content: Content, parts: MessageParts) -> bool:
+    """Whether something that is wanted with the message is not known from its content alone."""
+    return bool(
+        (parts.reply_to and content.reply_to)
+        or (parts.mentions and "@" in content.body)
+        or (parts.attachments and content.attachments)
     )
 
 

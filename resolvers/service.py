@@ -15,6 +15,7 @@ from db.lines.redis import RedisLine
 from db.pool import Database, DatabaseUnavailableError, Observer
 from resolvers.bodies import Bodies
 from resolvers.counters import Counters
+from resolvers.files import Files
 from resolvers.jobs import Job, Jobs
 from resolvers.log import DatabaseLog
 from resolvers.policy import Policy
@@ -38,6 +39,7 @@ class Service:
     feed: Feed
     policy: Policy
     bodies: Bodies
+    files: Files
     schedule_changed: asyncio.Event
     """Something was scheduled here."""
 
@@ -60,6 +62,7 @@ def _no_jobs(_service: Service) -> Iterable[Job]:
 async def running(
     url: str,
     *,
+    files: Files,
     listen_url: str | None = None,
     broker_url: str | None = None,
     pool_size: int = 10,
@@ -83,15 +86,16 @@ async def running(
     hub.start()
     wakeups.start()
     service = Service(
-        database,
-        batches,
-        wakeups,
-        hub,
-        Typing(database, wakeups),
-        counters,
-        feed,
-        policy,
-        Bodies(has_images=policy.markdown_images),
+        database=database,
+        batches=batches,
+        wakeups=wakeups,
+        hub=hub,
+        typing=Typing(database, wakeups),
+        counters=counters,
+        feed=feed,
+        policy=policy,
+        bodies=Bodies(has_images=policy.markdown_images),
+        files=files,
         schedule_changed=asyncio.Event(),
     )
     working = Jobs(jobs(service))

@@ -10,7 +10,7 @@ from db.appends import Appended
 from db.keys import MessageKey, new_key
 from db.pool import Connection, RacedError
 from db.starts import Context, NewConversation, Start
-from resolvers import contents, directs, sending
+from resolvers import attachments, contents, directs, sending
 from resolvers.contents import Content
 from resolvers.errors import (
     ConversationExists,
@@ -67,6 +67,8 @@ async def start(service: Service, caller: Caller, request: StartRequest) -> Star
     wrong = _errors(request, caller, service.policy.max_body_length)
     if wrong:
         raise RefusedError(*wrong)
+    if request.first_message and request.first_message.attachments:
+        await attachments.settle(service, caller.user, request.first_message.attachments, _FIRST)
     async with service.database.viewer(caller.user.key) as connection:
         known = await users.by_keys(connection, request.participants)
         missing = [

@@ -87,6 +87,7 @@ class Asked:
             mentions="mentions" in self,
             reply_count="replyCount" in self,
             leaders=self.has_any("viewerCanDelete", "edits"),
+            attachments="attachments" in self,
         )
 
     def arguments(self, name: str, variables: Mapping[str, Any]) -> PageArguments | None:

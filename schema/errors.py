@@ -137,6 +137,10 @@ SendMessageError = Annotated[
     | RateLimitedError,
     strawberry.union("SendMessageError", description="Why a message was not sent."),
 ]
+CreateUploadError = Annotated[
+    PermissionDeniedError | ValidationError,
+    strawberry.union("CreateUploadError", description="Why nothing can be uploaded."),
+]
 MarkReadError = Annotated[
     NotFoundError | ValidationError,
     strawberry.union("MarkReadError", description="Why nothing was marked read."),

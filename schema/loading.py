@@ -4,10 +4,10 @@ from uuid import UUID
 
 from db import rows
 from db.conversations import ConversationParts
-from db.keys import MessageKey
+from db.keys import AttachmentKey, MessageKey
 from db.messages import MessageParts, Pane, Window
 from db.paging import Cut
-from resolvers import conversations, events, messages, participants, scheduling, users
+from resolvers import attachments, conversations, events, messages, participants, scheduling, users
 from resolvers.errors import NotFoundError
 from resolvers.pages import Page
 from resolvers.positions import ConversationPosition
@@ -52,6 +52,17 @@ async def find_message(info: Info, key: MessageKey, parts: MessageParts) -> rows
         return await messages.by_keys(context.service, context.viewer_key, keys, parts)
 
     return await context.load(("message", parts), key, load)
+
+
+async def find_attachment(info: Info, key: AttachmentKey) -> rows.Attachment | None:
+    """The attachment, None where there is none that the viewer may see."""
+    context = info.context
+
+    async def load(keys: list[AttachmentKey]) -> list[rows.Attachment | None]:
+        found = await attachments.by_keys(context.service, context.viewer_key, keys)
+        return [found.get(each) for each in keys]
+
+    return await context.load("attachment", key, load)
 
 
 async def message_page(

@@ -13,6 +13,7 @@ from db.reactions import MOST_REACTORS
 from resolvers.reactions import reactor_count
 from schema import loading
 from schema.asked import conversation_parts
+from schema.attachments import Attachment
 from schema.context import Info
 from schema.nodes import Node, describes
 from schema.pages import CURSOR, EDGES, NODES, PAGE_INFO, PageInfo, given
@@ -103,6 +104,8 @@ class Message(Node):
     )
     def body_html(root: strawberry.Parent[rows.Message], info: Info) -> str | Awaitable[str]:
         return info.context.service.bodies.html(root.body, root.format)
+
+    attachments: list[Attachment] = strawberry.field(description="The files that belong to it, in their order.")
 
     @strawberry.field(description="Where it was sent.", graphql_type=LazyConversation)
     async def conversation(root: strawberry.Parent[rows.Message], info: Info) -> rows.Conversation:

@@ -23,6 +23,12 @@ SECRET = SecretStr("a secret for tests that is long enough")
 PAGE = "https://app.example.com"
 
 
+@pytest.fixture(autouse=True)
+def _folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is kept in the folder of whoever runs the tests."""
+    monkeypatch.setenv("PARLEY_ATTACHMENTS_DIR", str(tmp_path / "attachments"))
+
+
 @asynccontextmanager
 async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Calls of the application, which is started."""

@@ -8,10 +8,17 @@ from schema.mutations.scheduling import SchedulingMutations
 from schema.mutations.sending import SendingMutations
 from schema.mutations.starting import StartingMutations
 from schema.mutations.typing import TypingMutations
+from schema.mutations.uploads import UploadMutations
 
 
 @strawberry.type(description="Everything that can be done.")
 class Mutation(
-    StartingMutations, SendingMutations, SchedulingMutations, ReceiptMutations, TypingMutations, ReactionMutations
+    StartingMutations,
+    SendingMutations,
+    SchedulingMutations,
+    ReceiptMutations,
+    TypingMutations,
+    ReactionMutations,
+    UploadMutations,
 ):
     pass

@@ -1,9 +1,11 @@
 """What a message says, for every mutation that sends one."""
 
+from collections.abc import Sequence
+
 import strawberry
 from strawberry import UNSET
 
-from db.keys import parse_message_id
+from db.keys import parse_attachment_id, parse_message_id
 from resolvers.contents import Content
 from schema.messages import BodyFormat, MessageKind
 from schema.pages import given
@@ -13,11 +15,13 @@ KEY = (
     "same message, so a client may retry whenever it got no answer."
 )
 REPLY = "The message of this conversation that it answers."
+BODY = "Its text; not blank, but for a message with attachments."
+ATTACHMENTS = "Uploads of the viewer's that are in no message yet, in the order in which they are to be shown."
 
 
 @strawberry.input(description="What a message says.")
 class MessageContentInput:
-    body: str = strawberry.field(description="Its text; not blank.")
+    body: str = strawberry.field(description=BODY)
     client_message_id: str | None = strawberry.field(default=UNSET, description=KEY)
     reply_to_id: strawberry.ID | None = strawberry.field(default=UNSET, description=REPLY)
     format: BodyFormat | None = strawberry.field(default=UNSET, description="How it is written; PLAIN by default.")
@@ -25,9 +29,18 @@ class MessageContentInput:
         default=UNSET, description="TEXT by default; anything else takes a token with the role `service`."
     )
 
+    attachment_ids: list[strawberry.ID] | None = strawberry.field(default=UNSET, description=ATTACHMENTS)
+
     def row(self) -> Content:
         kind = given(self.kind)
-        return content(self.body, self.client_message_id, self.reply_to_id, self.format, kind.name if kind else "TEXT")
+        return content(
+            self.body,
+            self.client_message_id,
+            self.reply_to_id,
+            self.format,
+            kind.name if kind else "TEXT",
+            self.attachment_ids,
+        )
 
 
 def content(
@@ -36,6 +49,7 @@ def content(
     reply_to_id: str | None,
     body_format: BodyFormat | None,
     kind: str = "TEXT",
+    attachment_ids: Sequence[str] | None = None,
 ) -> Content:
     reply_to, written = given(reply_to_id), given(body_format)
     return Content(
@@ -44,4 +58,5 @@ def content(
         reply_to=parse_message_id(reply_to) if reply_to is not None else None,
         kind=kind,
         format=written.name if written else "PLAIN",
+        attachments=tuple(map(parse_attachment_id, given(attachment_ids) or ())),
     )

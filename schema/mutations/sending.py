@@ -13,7 +13,7 @@ from schema.context import Info
 from schema.conversations import Conversation
 from schema.errors import SendMessageError
 from schema.messages import BodyFormat, Message
-from schema.mutations.contents import KEY, REPLY, content
+from schema.mutations.contents import ATTACHMENTS, BODY, KEY, REPLY, content
 from schema.mutations.outcomes import CONVERSATION, ERRORS, INPUT, Outcome, find_conversation
 from schema.pages import given
 
@@ -29,10 +29,11 @@ class MessageTarget:
 @strawberry.input(description="A message to send.")
 class SendMessageInput:
     to: MessageTarget = strawberry.field(description="Where it goes.")
-    body: str = strawberry.field(description="Its text; not blank.")
+    body: str = strawberry.field(description=BODY)
     client_message_id: str | None = strawberry.field(default=UNSET, description=KEY)
     reply_to_id: strawberry.ID | None = strawberry.field(default=UNSET, description=REPLY)
     format: BodyFormat | None = strawberry.field(default=UNSET, description="How it is written; PLAIN by default.")
+    attachment_ids: list[strawberry.ID] | None = strawberry.field(default=UNSET, description=ATTACHMENTS)
 
 
 @strawberry.type(description="A message that was sent, now or before.")
@@ -62,7 +63,13 @@ class SendingMutations:
             sent = await sending.send(
                 context.service,
                 context.caller,
-                content(input.body, input.client_message_id, input.reply_to_id, input.format),
+                content(
+                    input.body,
+                    input.client_message_id,
+                    input.reply_to_id,
+                    input.format,
+                    attachment_ids=input.attachment_ids,
+                ),
                 conversation=parse_conversation_id(conversation) if conversation is not None else None,
                 user=parse_user_id(user) if user is not None else None,
                 parts=wanted.beneath("message").message_parts if "message" in wanted else None,

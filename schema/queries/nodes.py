@@ -5,7 +5,7 @@ from typing import Annotated
 
 import strawberry
 
-from db.keys import MessageKey, parse_id
+from db.keys import AttachmentKey, MessageKey, parse_id
 from resolvers.errors import BadUserInputError
 from resolvers.pages import LARGEST
 from schema import loading
@@ -40,6 +40,8 @@ async def _node(info: Info, text: str) -> object:
     name, key = parse_id(text)
     if isinstance(key, MessageKey):
         return await loading.find_message(info, key, asked(info).message_parts)
+    if isinstance(key, AttachmentKey):
+        return await loading.find_attachment(info, key)
     if name == "Conversation":
         return await loading.find_conversation(info, key, conversation_parts(info))
     if name == "ScheduledMessage":

@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.keys import (
+    AttachmentKey,
     MalformedIdError,
     MessageKey,
+    attachment_id,
     conversation_id,
     message_id,
     new_key,
+    parse_attachment_id,
     parse_conversation_id,
     parse_id,
     parse_message_id,
@@ -37,13 +40,23 @@ def test_an_id_leads_back_to_its_key(key: UUID, seq: int) -> None:
     assert parse_message_id(message_id(key, seq)) == MessageKey(key, seq)
 
 
-@given(st.text() | st.from_regex(r"[UCMS]_[A-Za-z0-9_-]{20,28}", fullmatch=True))
+@given(st.uuids(), st.uuids())
+def test_the_id_of_an_attachment_holds_two(user: UUID, key: UUID) -> None:
+    """Whose it is, and which."""
+    found = AttachmentKey(user, key)
+    assert parse_id(attachment_id(user, key)) == ("Attachment", found)
+    assert parse_attachment_id(attachment_id(user, key)) == found
+
+
+@given(st.text() | st.from_regex(r"[UCMAS]_[A-Za-z0-9_-]{20,44}", fullmatch=True))
 def test_a_text_is_one_id_or_none(text: str) -> None:
     """Whatever is read is written the same again; everything else is one clear error."""
     with suppress(MalformedIdError):
         name, key = parse_id(text)
         if isinstance(key, MessageKey):
             assert message_id(key.conversation, key.seq) == text
+        elif isinstance(key, AttachmentKey):
+            assert attachment_id(key.user, key.key) == text
         else:
             written = {"User": user_id, "Conversation": conversation_id, "ScheduledMessage": scheduled_message_id}
             assert written[name](key) == text

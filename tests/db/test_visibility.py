@@ -48,6 +48,7 @@ _MORE = [
         "INSERT INTO parley.attachments (user_id, id, filename, content_type, size, checksum, created_at) "
         "SELECT $2, $1, 'unsent', 'text/plain', 1, '', now() WHERE $2 <> $3::uuid"
     ),
+    "INSERT INTO parley.discarded_files SELECT $2, $1, now() WHERE $2 <> $3::uuid",
     "INSERT INTO parley.blocks SELECT $2, $3, now() WHERE $1::uuid IS NOT NULL",
     (
         "INSERT INTO parley.scheduled_messages (user_id, id, conversation_id, fingerprint, body, send_at, due_at) "
@@ -120,7 +121,7 @@ async def test_without_a_viewer_there_is_nothing(database: Database, database_ur
     finally:
         await connection.close()
 
-    assert unstated == empty == dict.fromkeys(set(TABLES) - {"imported_conversations"}, 0)
+    assert unstated == empty == dict.fromkeys(set(TABLES) - {"imported_conversations", "discarded_files"}, 0)
 
 
 async def test_a_stranger_sees_only_people(database: Database) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -34,7 +35,11 @@ async def serving(database_url: str, **more: Any) -> AsyncIterator[Parley]:
 @asynccontextmanager
 async def stoppable(database_url: str, **more: Any) -> AsyncIterator[tuple[Parley, Server]]:
     """The same, with what runs it; it may be stopped before the end."""
-    settings = Settings(database_url=database_url, token_secret=SecretStr(SECRET), log_format="json", **more)
+    folder = TemporaryDirectory()
+    given = {"token_secret": SecretStr(SECRET), "log_format": "json", "attachments_dir": folder.name, **more}
+    if given.get("s3_bucket"):
+        del given["attachments_dir"]
+    settings = Settings(database_url=database_url, **given)
     statements: list[str] = []
 
     def observe(query: Any) -> None:
@@ -56,6 +61,7 @@ async def stoppable(database_url: str, **more: Any) -> AsyncIterator[tuple[Parle
     server.should_exit = True
     await asyncio.wait_for(task, PATIENCE)
     listener.close()
+    folder.cleanup()
 
 
 @pytest.fixture
