@@ -117,6 +117,11 @@ class Settings(BaseSettings):
     )  # fmt: skip
 
     max_body_length: int = Field(10_000, ge=1, le=1_000_000, description="Longest message, in characters.")
+    edit_window: int | None = Field(
+        None,
+        ge=0,
+        description="Seconds after sending in which a message can be edited. Without it, always; `0`: never.",
+    )
     max_reactions_per_message: int = Field(
         20, ge=1, le=1000, description="Different emoji with which people can react to one message."
     )

@@ -76,3 +76,13 @@ async def lock(connection: Connection, user: UUID, conversation: UUID) -> Seat |
     """
     record = await _LOCK.first(connection, user=user, conversation=conversation)
     return Seat(*record) if record else None
+
+
+_LOCK_IN_NOBODYS_NAME = Statement(
+    select(_conversations.c.id).where(_conversations.c.id == bindparam("conversation", type_=Uuid)).with_for_update()
+)
+
+
+async def lock_in_nobodys_name(connection: Connection, conversation: UUID) -> bool:
+    """The same for who may act as no member; whether there is such a conversation."""
+    return await _LOCK_IN_NOBODYS_NAME.first(connection, conversation=conversation) is not None

@@ -1,7 +1,7 @@
 """Statements about who is in a conversation."""
 
 from collections.abc import Iterable, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -116,27 +116,18 @@ async def changed(connection: Connection, conversations: Sequence[UUID], horizon
     ]
 
 
-@cache
-def _leaders(*, is_viewers: bool) -> Statement:
-    leads = and_(
+_LEADERS = Statement(
+    select(_participants.c.conversation_id, _participants.c.user_id, _participants.c.role).where(
         _participants.c.conversation_id == func.any(bindparam("conversations", type_=ARRAY(Uuid))),
         _participants.c.role != "MEMBER",
     )
-    if is_viewers:
-        leads = and_(leads, _participants.c.user_id == bindparam("user", type_=Uuid))
-    return Statement(
-        select(_participants.c.conversation_id, _participants.c.user_id, _participants.c.role).where(leads)
-    )
+)
 
 
 async def leaders(connection: Connection, conversations: Iterable[UUID]) -> dict[UUID, dict[UUID, str]]:
-    """The roles of the owners and admins of each conversation; in a viewer's name, of the viewer alone."""
-    viewer = connection.viewer
-    records = await _leaders(is_viewers=viewer is not None).all(
-        connection, conversations=list(conversations), **({} if viewer is None else {"user": viewer})
-    )
+    """The roles of the owners and admins of each conversation."""
     found: dict[UUID, dict[UUID, str]] = {}
-    for conversation, user, role in records:
+    for conversation, user, role in await _LEADERS.all(connection, conversations=list(conversations)):
         found.setdefault(conversation, {})[user] = role
     return found
 

@@ -95,6 +95,16 @@ class Attachment:
 
 
 @dataclass(slots=True)
+class MessageEdit:
+    """What a message said before an edit."""
+
+    body: str
+    format: str
+    edited_at: datetime
+    """When it said so no longer."""
+
+
+@dataclass(slots=True)
 class Message:
     conversation_key: UUID
     seq: int
@@ -116,7 +126,7 @@ class Message:
     mentions: list[User] | None = None
     reply_count: int | None = None
     leaders: Mapping[UUID, str] | None = None
-    """The roles of the conversation's owners and admins; read in a viewer's name, of the viewer alone."""
+    """The roles of the conversation's owners and admins."""
 
     @property
     def id(self) -> str:

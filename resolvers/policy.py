@@ -8,6 +8,7 @@ class Policy:
     """Each field is the setting of the same name; settings.py says what it means and what it may be."""
 
     max_body_length: int = 10_000
+    edit_window: int | None = None
     max_reactions_per_message: int = 20
     markdown_images: bool = False
     max_scheduled_messages: int = 100

@@ -153,6 +153,20 @@ SetTypingError = Annotated[
     NotFoundError | ValidationError,
     strawberry.union("SetTypingError", description="Why nobody was told."),
 ]
+EditMessageError = Annotated[
+    NotFoundError
+    | PermissionDeniedError
+    | ValidationError
+    | EditConflictError
+    | BlockedError
+    | ContentRejectedError
+    | RateLimitedError,
+    strawberry.union("EditMessageError", description="Why a message was not edited."),
+]
+DeleteMessageError = Annotated[
+    NotFoundError | PermissionDeniedError | RateLimitedError,
+    strawberry.union("DeleteMessageError", description="Why a message was not deleted."),
+]
 ReactionError = Annotated[
     NotFoundError | PermissionDeniedError | ValidationError | BlockedError | RateLimitedError,
     strawberry.union("ReactionError", description="Why nothing changed."),

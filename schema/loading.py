@@ -7,7 +7,7 @@ from db.conversations import ConversationParts
 from db.keys import AttachmentKey, MessageKey
 from db.messages import MessageParts, Pane, Window
 from db.paging import Cut
-from resolvers import attachments, conversations, events, messages, participants, scheduling, users
+from resolvers import attachments, conversations, editing, events, messages, participants, scheduling, users
 from resolvers.errors import NotFoundError
 from resolvers.pages import Page
 from resolvers.positions import ConversationPosition
@@ -63,6 +63,16 @@ async def find_attachment(info: Info, key: AttachmentKey) -> rows.Attachment | N
         return [found.get(each) for each in keys]
 
     return await context.load("attachment", key, load)
+
+
+async def edits(info: Info, key: MessageKey) -> list[rows.MessageEdit]:
+    """What a message said before, for one who may see it."""
+    context = info.context
+
+    async def load(keys: list[MessageKey]) -> list[list[rows.MessageEdit]]:
+        return await editing.history(context.service, context.caller, keys)
+
+    return await context.load("edits", key, load)
 
 
 async def message_page(

@@ -10,6 +10,7 @@ from strawberry import UNSET
 
 from db import rows
 from db.reactions import MOST_REACTORS
+from resolvers import deleting, editing
 from resolvers.reactions import reactor_count
 from schema import loading
 from schema.asked import conversation_parts
@@ -18,6 +19,7 @@ from schema.context import Info
 from schema.nodes import Node, describes
 from schema.pages import CURSOR, EDGES, NODES, PAGE_INFO, PageInfo, given
 from schema.users import User
+from schema.visibility import PER_VIEWER
 
 if TYPE_CHECKING:
     from schema.conversations import Conversation
@@ -60,6 +62,13 @@ class ReactionGroup:
     )
     def users(root: strawberry.Parent[rows.ReactionGroup], first: FirstReactors = UNSET) -> list[rows.User]:
         return root.reactors[: reactor_count(given(first))]
+
+
+@strawberry.type(description="What a message said before it was edited.")
+class MessageEdit:
+    body: str = strawberry.field(description="What it said.")
+    format: BodyFormat = strawberry.field(description="How that was written.")
+    edited_at: datetime = strawberry.field(description="When it was edited, and said so no longer.")
 
 
 LazyConversation = Annotated["Conversation", strawberry.lazy("schema.conversations")]
@@ -106,6 +115,31 @@ class Message(Node):
         return info.context.service.bodies.html(root.body, root.format)
 
     attachments: list[Attachment] = strawberry.field(description="The files that belong to it, in their order.")
+
+    @strawberry.field(
+        description="What it said before, oldest first: for its sender, for who leads the group, and for moderators. "
+        "Empty for everybody else, and once deleted.",
+        graphql_type=list[MessageEdit],
+        metadata=PER_VIEWER,
+    )
+    def edits(
+        root: strawberry.Parent[rows.Message], info: Info
+    ) -> list[rows.MessageEdit] | Awaitable[list[rows.MessageEdit]]:
+        if root.edited_at is None or root.deleted_at is not None:
+            return []
+        return loading.edits(info, root.key) if editing.can_view_edits(info.context.caller, root) else []
+
+    @strawberry.field(
+        description="Whether the viewer may edit it: their own, as long as `PARLEY_EDIT_WINDOW` says, if not deleted."
+    )
+    def viewer_can_edit(root: strawberry.Parent[rows.Message], info: Info) -> bool:
+        return editing.can_edit(info.context.service, info.context.caller, root)
+
+    @strawberry.field(
+        description="Whether the viewer may delete it: their own, another's in a group that they lead, any as a moderator."
+    )
+    def viewer_can_delete(root: strawberry.Parent[rows.Message], info: Info) -> bool:
+        return deleting.can_delete(info.context.caller, root)
 
     @strawberry.field(description="Where it was sent.", graphql_type=LazyConversation)
     async def conversation(root: strawberry.Parent[rows.Message], info: Info) -> rows.Conversation:

@@ -2,6 +2,7 @@
 
 import strawberry
 
+from schema.mutations.editing import EditingMutations
 from schema.mutations.reactions import ReactionMutations
 from schema.mutations.receipts import ReceiptMutations
 from schema.mutations.scheduling import SchedulingMutations
@@ -16,6 +17,7 @@ class Mutation(
     StartingMutations,
     SendingMutations,
     SchedulingMutations,
+    EditingMutations,
     ReceiptMutations,
     TypingMutations,
     ReactionMutations,

@@ -13,11 +13,25 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from db import appends, conversations, events, inbox, memberships, messages, participants, receipts, starts, users
+from db import (
+    appends,
+    conversations,
+    edits,
+    events,
+    inbox,
+    memberships,
+    mentions,
+    messages,
+    participants,
+    receipts,
+    replies,
+    starts,
+    users,
+)
 from db.appends import Draft
 from db.conversations import ConversationParts
 from db.inbox import Filter
-from db.keys import new_key
+from db.keys import MessageKey, new_key
 from db.messages import LARGEST, MessageParts, Pane, Window
 from db.migrate import APP_ROLE
 from db.paging import Cut
@@ -89,6 +103,7 @@ async def _everywhere(database: Database) -> list[UUID]:
 def reads(everywhere: list[UUID], everybody: list[UUID]) -> dict[str, Read]:
     """Every statement that is run in a viewer's name, asked for more than any viewer may see."""
     windows = [Window(key, 2, 6) for key in everywhere]
+    keys = [MessageKey(key, seq) for key in everywhere for seq in (1, 2)]
     return {
         "conversations": lambda c, viewer: conversations.by_keys(c, viewer, everywhere, _PARTS),
         "inbox": lambda c, viewer: inbox.page(c, viewer, Cut(3), Filter(), _PARTS),
@@ -97,7 +112,11 @@ def reads(everywhere: list[UUID], everybody: list[UUID]) -> dict[str, Read]:
         "messages": lambda c, _: messages.window(c, windows, _MESSAGE),
         "participants": lambda c, _: participants.page(c, everywhere, Cut(1, counted=True)),
         "participant": lambda c, _: participants.by_keys(c, [(key, user) for key in everywhere for user in everybody]),
-        "events": lambda c, _: events.after(c, dict.fromkeys(everywhere, 3), 2),
+        "events": lambda c, _: events.after(c, dict.fromkeys(everywhere, 3), 2, needs=frozenset({"status"})),
+        "mentions": lambda c, _: mentions.of(c, keys),
+        "replies": lambda c, _: replies.counts(c, keys),
+        "leaders": lambda c, _: participants.leaders(c, everywhere),
+        "edits": lambda c, _: edits.of(c, keys),
         "revision": lambda c, viewer: memberships.revision(c, viewer, everywhere[0]),
         "users": lambda c, _: users.by_keys(c, everybody),
         "directory": lambda c, _: users.directory(c, Cut(2, counted=True), "user"),

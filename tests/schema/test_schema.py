@@ -100,6 +100,12 @@ type Message implements Node {
   status: MessageStatus!
   replyTo: Message
   reactions: [ReactionGroup!]!
+  bodyHtml: String!
+  replyCount: Int!
+  mentions: [User!]!
+  edits: [MessageEdit!]!
+  viewerCanEdit: Boolean!
+  viewerCanDelete: Boolean!
 }
 
 type ReactionGroup { emoji: String! count: Int! viewerHasReacted: Boolean! users(first: Int): [User!]! }
@@ -145,6 +151,8 @@ type Mutation {
   markRead(input: MarkReadInput!): MarkReadPayload!
   markAllRead: MarkAllReadPayload!
   markDelivered(input: MarkDeliveredInput!): MarkDeliveredPayload!
+  editMessage(input: EditMessageInput!): EditMessagePayload!
+  deleteMessage(input: DeleteMessageInput!): DeleteMessagePayload!
   setTyping(input: SetTypingInput!): SetTypingPayload!
   addReaction(input: ReactionInput!): ReactionPayload!
   removeReaction(input: ReactionInput!): ReactionPayload!
@@ -208,6 +216,14 @@ input SetTypingInput { conversationId: ID! isTyping: Boolean! = true }
 type SetTypingPayload { conversation: Conversation errors: [SetTypingError!]! }
 union SetTypingError = NotFoundError | ValidationError
 
+type MessageEdit { body: String! editedAt: DateTime! }
+input EditMessageInput { messageId: ID! body: String! format: BodyFormat expectedEditedAt: DateTime }
+type EditMessagePayload { message: Message errors: [EditMessageError!]! }
+type EditConflictError implements UserError { code: UserErrorCode! message: String! path: [String!]! current: Message! }
+union EditMessageError = NotFoundError | PermissionDeniedError | ValidationError | EditConflictError
+input DeleteMessageInput { messageId: ID! }
+type DeleteMessagePayload { message: Message errors: [DeleteMessageError!]! }
+union DeleteMessageError = NotFoundError | PermissionDeniedError
 input ReactionInput { messageId: ID! emoji: String! }
 type ReactionPayload { message: Message errors: [ReactionError!]! }
 union ReactionError = NotFoundError | ValidationError

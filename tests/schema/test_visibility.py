@@ -90,5 +90,8 @@ def test_what_depends_on_the_viewer() -> None:
     assert per_viewer() == {
         "Conversation.viewerState",
         "Conversation.displayTitle",
+        "Message.edits",
+        "Message.viewerCanEdit",
+        "Message.viewerCanDelete",
         "ReactionGroup.viewerHasReacted",
     }

@@ -214,6 +214,8 @@ class Nature:
             user=self._maybe(self._user),
             reply_to=Just(None) if is_reply else self._maybe(lambda: self._message(is_reply=True)),
             watermarks=self._watermarks(),
+            mentions=self._several(self._user),
+            reply_count=_NUMBERS,
         )
 
     def _context(self) -> Recipe:
