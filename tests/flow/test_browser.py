@@ -132,7 +132,7 @@ def test_the_first_demo_user_is_signed_in(seen: Seen) -> None:
 
 def test_the_tabs_are_named(seen: Seen) -> None:
     """There is a tab for each thing to try."""
-    assert seen["tabs"] == ["Inbox", "History", "Send", "MarkRead", "Live", "Everything"]
+    assert seen["tabs"] == ["Inbox", "History", "Send", "React", "Edit", "MarkRead", "Search", "Live", "Everything"]
 
 
 def test_a_reload_keeps_the_tabs(seen: Seen) -> None:
@@ -171,6 +171,27 @@ def test_a_subscription_outlives_its_tab(seen: Seen) -> None:
     """A message sent from another tab of the same page is there when the subscription's tab is back."""
     event = seen["backInTab"]["data"]["conversationEvents"]
     assert event["message"]["id"] == seen["sentFromTab"]["data"]["sendMessage"]["message"]["id"]
+
+
+def test_a_reaction_to_the_newest_message(seen: Seen) -> None:
+    """The react tab works on the chosen conversation's newest message, without an id being typed."""
+    payload = seen["reacted"]["data"]["addReaction"]
+    assert payload["errors"] == []
+    assert [(group["emoji"], group["viewerHasReacted"]) for group in payload["message"]["reactions"]] == [("👍", True)]
+
+
+def test_an_edit_keeps_what_was_said_before(seen: Seen) -> None:
+    """Markdown is shown as HTML, and the history of the message holds its first body."""
+    payload = seen["edited"]["data"]["editMessage"]
+    assert payload["errors"] == []
+    assert "<em>better</em>" in payload["message"]["bodyHtml"]
+    assert [edit["body"] for edit in payload["message"]["edits"]] == ["From another tab"]
+
+
+def test_a_search_marks_what_it_finds(seen: Seen) -> None:
+    """The search tab finds what Grace sent a moment ago."""
+    (found,) = seen["searched"]["data"]["searchMessages"]["edges"]
+    assert found["snippet"] == "From <mark>another</mark> <mark>window</mark>"
 
 
 def test_marking_read_answers(seen: Seen) -> None:

@@ -107,7 +107,7 @@ function Conversations({ conversations }) {
       'select',
       {
         id: 'parley-conversation',
-        title: 'Fills conversationId in the variables of every tab',
+        title: 'Fills conversationId, and messageId with its newest message, in the variables of every tab',
         value: effective(id, conversations) ?? BY_HAND,
         onChange: ({ target }) => choose(target.value),
       },

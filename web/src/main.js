@@ -3,7 +3,7 @@ import { pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { createElement as h, useEffect } from 'react';
 import { createRoot } from 'react-dom/client';
-import { choice, choose, effective, filled } from './conversation.js';
+import { choice, choose, effective, filled, idsOf } from './conversation.js';
 import { Dock } from './dock.js';
 import { fetcher } from './fetcher.js';
 import { Header } from './header.js';
@@ -28,8 +28,8 @@ function useLiveTabs() {
   }, [front, run]);
 }
 
-/** Writes the chosen conversation's id into the variables of every tab. */
-function useConversationId() {
+/** Writes the ids of the chosen conversation and its newest message into the variables of every tab. */
+function useIds() {
   const { tabs, activeTabIndex, variableEditor } = useGraphiQL(EDITORS);
   const { moveTab } = useGraphiQLActions();
   const { conversations } = useStore(session);
@@ -38,12 +38,13 @@ function useConversationId() {
   useEffect(() => {
     if (!variableEditor || !target) return;
     if (id !== target) choose(target); // so that it stays when another conversation becomes the newest
+    const ids = idsOf(target, conversations);
     const changed = tabs.map((tab, index) => {
-      const variables = index === activeTabIndex ? null : filled(tab.variables, target);
+      const variables = index === activeTabIndex ? null : filled(tab.variables, ids);
       return variables === null ? tab : { ...tab, variables };
     });
     if (changed.some((tab, index) => tab !== tabs[index])) moveTab(changed);
-    const variables = filled(variableEditor.getValue(), target);
+    const variables = filled(variableEditor.getValue(), ids);
     if (variables !== null) variableEditor.setValue(variables);
     // Only a new choice is written: an id that a person typed into a tab afterwards is theirs.
   }, [target, variableEditor]);
@@ -52,7 +53,7 @@ function useConversationId() {
 /** Inside GraphiQL, for its state; shows nothing. */
 function Bridge() {
   useLiveTabs();
-  useConversationId();
+  useIds();
   return null;
 }
 

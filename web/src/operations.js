@@ -1,4 +1,4 @@
-// The tabs of a first visit. `$conversationId` is filled in by the page (conversation.js).
+// The tabs of a first visit. `$conversationId` and `$messageId` are filled in by the page (conversation.js).
 
 const INBOX = `# Welcome to Parley. These tabs are working operations:
 # press ▶ or Ctrl-Enter here, then try the next ones.
@@ -41,8 +41,12 @@ query History(
         createdAt
         sender { handle name }
         body
+        bodyHtml
+        editedAt
         status
         replyTo { seq body sender { name } }
+        reactions { emoji count viewerHasReacted }
+        attachments { filename contentType url }
       }
       pageInfo { hasPreviousPage startCursor }
     }
@@ -76,6 +80,71 @@ mutation Send(
     }
     deduplicated
     errors { ... on UserError { code message path } }
+  }
+}
+`;
+
+const REACT = `# Any one emoji. Again changes nothing, and
+# removeReaction takes the same input.
+
+mutation React($messageId: ID!, $emoji: String!) {
+  addReaction(input: {
+    messageId: $messageId
+    emoji: $emoji
+  }) {
+    message {
+      seq
+      body
+      reactions {
+        emoji
+        count
+        viewerHasReacted
+        users(first: 3) { name }
+      }
+    }
+    errors { ... on UserError { code message path } }
+  }
+}
+`;
+
+const EDIT = `# Only your own: take an "id" from Send or History.
+# "expectedEditedAt" makes sure that nobody, you in
+# another window, edited it meanwhile. deleteMessage
+# leaves a tombstone with the same seq.
+
+mutation Edit($myMessageId: ID!, $body: String!) {
+  editMessage(input: {
+    messageId: $myMessageId
+    body: $body
+    format: MARKDOWN
+  }) {
+    message {
+      seq
+      body
+      bodyHtml
+      editedAt
+      edits { body editedAt }
+    }
+    errors { ... on UserError { code message path } }
+  }
+}
+`;
+
+const SEARCH = `# In everything you may see. "quoted words" stand
+# together, -word leaves out, or is either.
+
+query Search($query: String!) {
+  searchMessages(query: $query, first: 10) {
+    edges {
+      snippet
+      node {
+        seq
+        createdAt
+        sender { name }
+        conversation { id displayTitle }
+      }
+    }
+    pageInfo { hasNextPage endCursor }
   }
 }
 `;
@@ -127,6 +196,11 @@ subscription Live(
         replyTo { seq body }
       }
     }
+    ... on MessageEdited { message { seq body editedAt } }
+    ... on MessageDeleted { message { seq deletedAt } }
+    ... on ReactionsChanged {
+      message { seq reactions { emoji count } }
+    }
   }
 }
 `;
@@ -151,6 +225,15 @@ subscription Everything($after: String) {
         lastDeliveredSeq
       }
     }
+    ... on MessageEdited { message { seq body } }
+    ... on MessageDeleted { message { seq } }
+    ... on ReactionsChanged {
+      message { seq reactions { emoji count } }
+    }
+    ... on ParticipantsChanged {
+      added { user { name } }
+      removed { name }
+    }
     ... on TypingChanged { isTyping }
   }
 }
@@ -162,7 +245,10 @@ export const DEFAULT_TABS = [
   { query: INBOX },
   { query: HISTORY, variables: variables() },
   { query: SEND, variables: variables({ body: 'Hello from GraphiQL' }) },
+  { query: REACT, variables: JSON.stringify({ messageId: '', emoji: '👍' }, null, 2) },
+  { query: EDIT, variables: JSON.stringify({ myMessageId: '', body: 'Said *better*' }, null, 2) },
   { query: MARK_READ, variables: variables() },
+  { query: SEARCH, variables: JSON.stringify({ query: 'hello' }, null, 2) },
   { query: LIVE, variables: variables() },
   { query: EVERYTHING },
 ];

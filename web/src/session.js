@@ -11,7 +11,7 @@ export const NOBODY = '#nobody';
 const HAS_DEMO_USERS = document.documentElement.dataset.demoUsers === 'true';
 const PAGE_QUERY = `query ParleyPage {
   viewer { user { id handle name } }
-  conversations(first: 50) { nodes { id kind displayTitle } }
+  conversations(first: 50) { nodes { id kind displayTitle lastMessage { id } } }
 }`;
 
 export const session = createStore({

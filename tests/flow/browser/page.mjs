@@ -57,18 +57,27 @@ async function run(page, name, expected) {
   return JSON.parse(await waitForContent(page, 'response.json', expected));
 }
 
-async function setBody(page, body) {
-  await page.evaluate((text) => {
+async function setVariables(page, variables) {
+  await page.evaluate((changed) => {
     const model = globalThis.__MONACO.editor.getModels().find(({ uri }) => uri.path.endsWith('variables.json'));
-    model.setValue(JSON.stringify({ ...JSON.parse(model.getValue()), body: text }));
-  }, body);
+    model.setValue(JSON.stringify({ ...JSON.parse(model.getValue()), ...changed }));
+  }, variables);
 }
 
 async function send(page, body) {
   await tab(page, 'Send');
-  await setBody(page, body);
+  await setVariables(page, { body });
   await execute(page);
   return JSON.parse(await waitForContent(page, 'response.json', body));
+}
+
+/** What the Search tab finds; what was said just now is found within a second or two. */
+async function searched(page) {
+  for (let tries = 0; ; tries++) {
+    const answer = await run(page, 'Search', '"searchMessages"');
+    if (answer.data.searchMessages.edges.length > 0 || tries === 20) return answer;
+    await page.waitForTimeout(250);
+  }
 }
 
 const shot = (page, name) => page.screenshot({ path: path.join(shots, `${name}.png`) });
@@ -100,6 +109,16 @@ async function scenario(browser) {
   await shot(ada, '4-goes-on-in-another-tab');
   await tab(ada, 'Live');
   facts.backInTab = JSON.parse(await waitForContent(ada, 'response.json', 'From another tab'));
+  facts.reacted = await run(ada, 'React', '"reactions"');
+  await tab(ada, 'Edit');
+  await setVariables(ada, { myMessageId: facts.sentFromTab.data.sendMessage.message.id });
+  facts.edited = await run(ada, 'Edit', '"editMessage"');
+  await shot(ada, '5-edited');
+  await dock(ada).locator('summary', { hasText: 'MessageEdited' }).waitFor();
+  await tab(ada, 'Search');
+  await setVariables(ada, { query: '"another window"' });
+  facts.searched = await searched(ada);
+  await shot(ada, '6-searched');
   facts.markRead = await run(grace, 'MarkRead', '"markRead"');
 
   await tab(grace, 'Live'); // a socket as Grace, then the same page as Linus
@@ -108,7 +127,7 @@ async function scenario(browser) {
   await signInAs(grace, 'linus');
   await dock(grace).getByText('now listening as Linus Torvalds').waitFor();
   await dock(grace).getByText('listening,').waitFor();
-  await shot(grace, '5-switched-user');
+  await shot(grace, '7-switched-user');
   await signInAs(ada, '#nobody');
   await ada.getByText('Not signed in').waitFor();
   await dock(ada).getByText('The server closed the connection').waitFor(); // it refuses a socket that is nobody's
@@ -116,7 +135,7 @@ async function scenario(browser) {
   await ada.reload(); // reads the schema again, now without a token
   await ada.getByLabel('Show Documentation Explorer').click();
   facts.documented = await ada.locator('.graphiql-doc-explorer').getByText('Subscription', { exact: true }).innerText();
-  await shot(ada, '6-nobody');
+  await shot(ada, '8-nobody');
   facts.tabsAfterReload = await ada.getByRole('tab').allInnerTexts();
   return facts;
 }
