@@ -122,6 +122,9 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds after sending in which a message can be edited. Without it, always; `0`: never.",
     )
+    hide_blocked: bool = Field(
+        True, description="Whether clients are told to fold away what people say in groups whom the viewer blocks."
+    )
     max_reactions_per_message: int = Field(
         20, ge=1, le=1000, description="Different emoji with which people can react to one message."
     )

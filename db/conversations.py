@@ -51,7 +51,16 @@ from db.unions import Union
 _conversations = tables.conversations
 _memberships = tables.memberships
 _participants = tables.participants
+_users = tables.users
 _viewer = bindparam("viewer", type_=Uuid)
+
+# Once a statement: it refers to nothing outside.
+_IS_RESTRICTED = (
+    select(_users.c.id)
+    .where(_users.c.id == _viewer, _users.c.restricted_until > func.statement_timestamp())
+    .exists()
+    .label("is_restricted")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +178,7 @@ class Reading:
                 source = source.outerjoin(membership, is_membership)
             columns += [
                 mine.c.role,
+                _IS_RESTRICTED,
                 mine.c.last_read_seq,
                 mine.c.last_delivered_seq,
                 *state_columns(membership),
@@ -211,7 +221,7 @@ class Reading:
         viewer: UUID | None,
         parts: ConversationParts,
     ) -> Conversation:
-        key, kind, title, created_at, last_activity_at, last_seq, revision, *context = record[:_OWN]
+        key, kind, title, created_at, last_activity_at, last_seq, revision, is_blocked, *context = record[:_OWN]
         conversation = Conversation(
             key,
             kind,
@@ -227,8 +237,10 @@ class Reading:
         if parts.needs_people:
             first = [next(rest) or () for _ in range(parts.columns_of_people)]
         if parts.viewer_state:
-            role, *state = islice(rest, 6)
-            conversation.viewer_state = ViewerState(role, last_seq, *state) if role is not None else None
+            role, is_restricted, *state = islice(rest, 7)
+            if role is not None:
+                conversation.viewer_state = ViewerState(role, last_seq, *state)
+                conversation.viewer_state.can_send = not (is_blocked or is_restricted)
         total = next(rest) if parts.needs_count else None
         if parts.others:
             conversation.others_count = next(rest)
@@ -265,7 +277,7 @@ async def _add_lists(connection: Connection, found: Iterable[Conversation], part
         await add_lists(connection, [message for page in pages for message in page], parts.messages[1])
 
 
-_OWN = 11
+_OWN = 12
 """Columns of a conversation without its parts."""
 
 _FIRST = 6
@@ -285,6 +297,7 @@ def own_columns(conversation: FromClause) -> list[ColumnElement[Any]]:
         conversation.c.last_activity_at,
         conversation.c.last_seq,
         conversation.c.revision,
+        conversation.c.is_blocked,
         conversation.c.context_type,
         conversation.c.context_id,
         conversation.c.context_title,

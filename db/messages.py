@@ -386,19 +386,23 @@ async def add_lists(connection: Connection, messages: Iterable[Message], parts: 
     reacted = [(message, each.reactors) for message, each in wanted if each.reactions]
     if reacted:
         with_users = any(reactors for _, reactors in reacted)
-        keys = list(dict.fromkeys(message.key for message, _ in reacted))
-        groups = await reactions.groups(connection, keys, with_users=with_users)
+        groups = await reactions.groups(connection, _keys(message for message, _ in reacted), with_users=with_users)
         for message, _ in reacted:
             message.reactions = groups.get(message.key, [])
     for name, (read, nothing) in _LISTS.items():
         if having := [message for message, each in wanted if getattr(each, name)]:
-            found = await read(connection, list(dict.fromkeys(message.key for message in having)))
+            found = await read(connection, _keys(having))
             for message in having:
                 setattr(message, name, found.get(message.key, nothing()))
     if led := [message for message, each in wanted if each.leaders]:
         leaders = await participants.leaders(connection, {message.conversation_key for message in led})
         for message in led:
             message.leaders = leaders.get(message.conversation_key, {})
+
+
+def _keys(messages: Iterable[Message]) -> list[MessageKey]:
+    """Each once: two events may be about one message."""
+    return list(dict.fromkeys(message.key for message in messages))
 
 
 def _with_parts(messages: Iterable[Message], parts: MessageParts) -> Iterator[tuple[Message, MessageParts]]:

@@ -166,7 +166,7 @@ class ViewerState:
     is_pinned: bool
     muted_until: datetime | None
     can_send: bool = True
-    """Every role may; who is no member has no viewer state."""
+    """Every role may, unless it is blocked or they are restricted; who is no member has no viewer state."""
 
     @property
     def unread_count(self) -> int:

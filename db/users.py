@@ -66,6 +66,19 @@ async def by_keys(connection: Connection, keys: Sequence[UUID]) -> dict[UUID, Us
     return {record[0]: User(*record) for record in await _BY_KEYS.all(connection, keys=list(keys))}
 
 
+_RESTRICTED_UNTIL = Statement(
+    select(_users.c.restricted_until).where(
+        _users.c.id == bindparam("key", type_=Uuid), _users.c.restricted_until > func.clock_timestamp()
+    )
+)
+
+
+async def restricted_until(connection: Connection, key: UUID) -> datetime | None:
+    """A time to come until which the user may read and do nothing else; None where they are not restricted."""
+    record = await _RESTRICTED_UNTIL.first(connection, key=key)
+    return record[0] if record else None
+
+
 _BY_HANDLES = Statement(
     select(*columns(_users))
     .where(_users.c.handle == func.any(bindparam("handles", type_=ARRAY(Text))))

@@ -44,6 +44,10 @@ def scheduled_messages(viewer: UUID) -> str:
     return f"scheduled messages of {user_id(viewer)}"
 
 
+def blocked(viewer: UUID) -> str:
+    return f"users blocked by {user_id(viewer)}"
+
+
 CONVERSATIONS = "conversations"
 USERS = "users"
 

@@ -113,7 +113,7 @@ async def _try_send(connection: Connection, user: User, row: ScheduledMessage) -
     if conversation is None:
         if row.recipient_key is None:
             raise RuntimeError("a scheduled message goes to a conversation or to a user")
-        conversation, was_created = await directs.find_or_create(connection, user.key, row.recipient_key)
+        conversation, was_created = await directs.find_or_create(connection, user.key, row.recipient_key, ())
     content = Content(row.body, row.client_message_id, row.reply_to_key, format=row.format)
     appended = await sending.append(connection, user, conversation, content, ())
     await scheduled.settle(connection, user.key, row.key, "SENT", conversation=conversation, seq=appended.seq)

@@ -10,6 +10,7 @@ class Policy:
     max_body_length: int = 10_000
     edit_window: int | None = None
     max_reactions_per_message: int = 20
+    hide_blocked: bool = True
     markdown_images: bool = False
     max_scheduled_messages: int = 100
     max_schedule_days: int = 365

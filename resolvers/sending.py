@@ -11,7 +11,7 @@ from db.messages import MessageParts
 from db.pool import Connection, RacedError
 from db.rows import Message, User
 from db.starts import Pair
-from resolvers import attachments, contents, directs, mentions, messages
+from resolvers import attachments, contents, directs, mentions, messages, restrictions
 from resolvers.contents import Content
 from resolvers.errors import Blocked, IdempotencyConflict, Invalid, NotFound, RateLimited, RefusedError
 from resolvers.identity import Caller
@@ -108,12 +108,13 @@ def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, 
 async def _refuse(
     connection: Connection, viewer: User, conversation: UUID, content: Content, path: tuple[str, ...]
 ) -> NoReturn:
-    """Say why nothing was sent: there is no such conversation, or it takes nothing, or something that it names is not there."""
+    """Say, in a transaction, why nothing was sent: there is no such conversation, or it takes nothing, or something that it names is not there."""
     seat = await memberships.lock(connection, viewer.key, conversation)
     if seat is None:
         raise RefusedError(NotFound("there is no such conversation", (*path, "to", "conversationId")))
     if seat.is_blocked:
         raise RefusedError(Blocked("nothing can be sent to this conversation", (*path, "to")))
+    restrictions.refuse(seat.restricted_until, path)
     if used := await attachments.errors_of_used(connection, content.attachments, path):
         raise RefusedError(*used)
     raise RefusedError(_no_target(path))
@@ -195,5 +196,7 @@ async def _try_send_first(
     connection: Connection, viewer: User, user: UUID, content: Content
 ) -> tuple[UUID, Appended | Original, bool]:
     async with connection.transaction():
-        conversation, was_created = await directs.find_or_create(connection, viewer.key, user)
+        conversation, was_created = await directs.find_or_create(
+            connection, viewer.key, user, (*_INPUT, "to", "userId")
+        )
         return conversation, await append(connection, viewer, conversation, content, _INPUT), was_created

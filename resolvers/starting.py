@@ -10,7 +10,7 @@ from db.appends import Appended
 from db.keys import MessageKey, new_key
 from db.pool import Connection, RacedError
 from db.starts import Context, NewConversation, Start
-from resolvers import attachments, contents, directs, sending
+from resolvers import attachments, blocking, contents, directs, restrictions, sending
 from resolvers.contents import Content
 from resolvers.errors import (
     ConversationExists,
@@ -108,11 +108,15 @@ async def _try_start(connection: Connection, caller: Caller, request: StartReque
 async def _find_or_create(connection: Connection, caller: Caller, request: StartRequest) -> tuple[UUID, bool]:
     if request.is_direct:
         (other,) = request.participants
-        key, was_created = await directs.find_or_create(connection, caller.user.key, other, request.context)
+        path = ("input", "participantIds", "0")
+        key, was_created = await directs.find_or_create(connection, caller.user.key, other, path, request.context)
         if request.reject_existing and not was_created:
             message = "you two have a direct conversation already"
             raise RefusedError(ConversationExists(message, ("input", "participantIds"), key))
         return key, was_created
+    await restrictions.refuse_viewer(connection, caller.user.key, ("input",))
+    places = {other: ("input", "participantIds", str(place)) for place, other in enumerate(request.participants)}
+    await blocking.refuse(connection, places)
     key = new_key()
     new = NewConversation(key, caller.user.key, request.participants, "GROUP", request.title, request.context)
     await starts.create(connection, new)

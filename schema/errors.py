@@ -171,3 +171,7 @@ ReactionError = Annotated[
     NotFoundError | PermissionDeniedError | ValidationError | BlockedError | RateLimitedError,
     strawberry.union("ReactionError", description="Why nothing changed."),
 ]
+BlockUserError = Annotated[
+    NotFoundError | ValidationError | RateLimitedError,
+    strawberry.union("BlockUserError", description="Why nobody was blocked, or is still."),
+]

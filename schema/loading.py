@@ -7,7 +7,7 @@ from db.conversations import ConversationParts
 from db.keys import AttachmentKey, MessageKey
 from db.messages import MessageParts, Pane, Window
 from db.paging import Cut
-from resolvers import attachments, conversations, editing, events, messages, participants, scheduling, users
+from resolvers import attachments, blocking, conversations, editing, events, messages, participants, scheduling, users
 from resolvers.errors import NotFoundError
 from resolvers.pages import Page
 from resolvers.positions import ConversationPosition
@@ -23,6 +23,17 @@ async def find_user(info: Info, key: UUID) -> rows.User | None:
         return [found.get(each) for each in keys]
 
     return await context.load("user", key, load)
+
+
+async def is_blocked(info: Info, user: UUID) -> bool:
+    """Whether the viewer blocks the user."""
+    context = info.context
+
+    async def load(keys: list[UUID]) -> list[bool]:
+        found = await blocking.among(context.service, context.viewer, keys)
+        return [each in found for each in keys]
+
+    return await context.load("blocked", user, load)
 
 
 async def find_conversation(info: Info, key: UUID, parts: ConversationParts) -> rows.Conversation | None:

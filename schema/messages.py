@@ -141,6 +141,15 @@ class Message(Node):
     def viewer_can_delete(root: strawberry.Parent[rows.Message], info: Info) -> bool:
         return deleting.can_delete(info.context.caller, root)
 
+    @strawberry.field(
+        description="Whether to fold it away: the viewer blocks its sender, and the server's setting says to hide what "
+        "such people say, wherever they still meet."
+    )
+    async def viewer_has_hidden(root: strawberry.Parent[rows.Message], info: Info) -> bool:
+        if root.sender_key is None or not info.context.service.policy.hide_blocked:
+            return False
+        return await loading.is_blocked(info, root.sender_key)
+
     @strawberry.field(description="Where it was sent.", graphql_type=LazyConversation)
     async def conversation(root: strawberry.Parent[rows.Message], info: Info) -> rows.Conversation:
         return await loading.conversation(info, root.conversation_key, conversation_parts(info))

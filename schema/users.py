@@ -3,6 +3,8 @@
 import strawberry
 
 from db import rows
+from schema import loading
+from schema.context import Info
 from schema.nodes import Node, describes
 from schema.pages import CURSOR, EDGES, NODES, PAGE_INFO, PageInfo
 
@@ -14,6 +16,10 @@ class User(Node):
     handle: str = strawberry.field(description="The host application's own key of this user: the token's `sub`.")
     name: str = strawberry.field(description="What to call them; the handle where no name is known. Never empty.")
     avatar_url: str | None = strawberry.field(description="The address of a picture.")
+
+    @strawberry.field(description="Whether the viewer blocks them.")
+    async def viewer_has_blocked(root: strawberry.Parent[rows.User], info: Info) -> bool:
+        return await loading.is_blocked(info, root.key)
 
 
 @strawberry.type(description="A user in a connection.")
@@ -27,4 +33,4 @@ class UserConnection:
     edges: list[UserEdge] = strawberry.field(description=EDGES)
     nodes: list[User] = strawberry.field(description=NODES)
     page_info: PageInfo = strawberry.field(description=PAGE_INFO)
-    total_count: int = strawberry.field(description="All users there are, or that match the query.")
+    total_count: int = strawberry.field(description="All users in the connection, on this page or not.")

@@ -7,12 +7,13 @@ import strawberry
 from strawberry import UNSET
 
 from db import rows
-from resolvers import scheduling
+from resolvers import blocking, scheduling
 from resolvers.pages import Page
+from schema.asked import asked
 from schema.context import Info
 from schema.pages import After, First, given, page_arguments
 from schema.scheduled import ScheduledMessageConnection, ScheduledMessageStatus
-from schema.users import User
+from schema.users import User, UserConnection
 
 Statuses = Annotated[
     list[ScheduledMessageStatus] | None, strawberry.argument(description="Only of these; left out: all of them.")
@@ -56,4 +57,14 @@ class Viewer:
             root.user,
             page_arguments(first, after),
             [each.name for each in wanted] if wanted is not None else None,
+        )
+
+    @strawberry.field(
+        description="Whom the viewer blocks, in the order of handles. 20 by default.", graphql_type=UserConnection
+    )
+    async def blocked_users(
+        root: strawberry.Parent[ViewerRow], info: Info, first: First = UNSET, after: After = UNSET
+    ) -> Page[rows.User]:
+        return await blocking.page(
+            info.context.service, root.user, page_arguments(first, after), counted="totalCount" in asked(info)
         )

@@ -2,6 +2,7 @@
 
 import strawberry
 
+from schema.mutations.blocking import BlockingMutations
 from schema.mutations.editing import EditingMutations
 from schema.mutations.reactions import ReactionMutations
 from schema.mutations.receipts import ReceiptMutations
@@ -22,5 +23,6 @@ class Mutation(
     TypingMutations,
     ReactionMutations,
     UploadMutations,
+    BlockingMutations,
 ):
     pass

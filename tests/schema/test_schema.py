@@ -25,7 +25,10 @@ type Query {
   users(query: String, first: Int, after: String): UserConnection!
 }
 
-type Viewer { user: User! unreadCount: Int! unreadConversationCount: Int! eventCursor: String! }
+type Viewer {
+  user: User! unreadCount: Int! unreadConversationCount: Int! eventCursor: String!
+  blockedUsers(first: Int, after: String): UserConnection!
+}
 
 input ConversationFilter {
   kind: ConversationKind
@@ -36,7 +39,7 @@ input ConversationFilter {
   query: String
 }
 
-type User implements Node { id: ID! handle: String! name: String! avatarUrl: String }
+type User implements Node { id: ID! handle: String! name: String! avatarUrl: String viewerHasBlocked: Boolean! }
 
 enum ConversationKind { DIRECT GROUP }
 
@@ -159,6 +162,8 @@ type Mutation {
   scheduleMessage(input: ScheduleMessageInput!): ScheduleMessagePayload!
   rescheduleMessage(input: RescheduleMessageInput!): ScheduleMessagePayload!
   cancelScheduledMessage(input: CancelScheduledMessageInput!): ScheduleMessagePayload!
+  blockUser(input: BlockUserInput!): BlockUserPayload!
+  unblockUser(input: BlockUserInput!): BlockUserPayload!
 }
 
 input ScheduleMessageInput {
@@ -227,6 +232,10 @@ union DeleteMessageError = NotFoundError | PermissionDeniedError
 input ReactionInput { messageId: ID! emoji: String! }
 type ReactionPayload { message: Message errors: [ReactionError!]! }
 union ReactionError = NotFoundError | ValidationError
+
+input BlockUserInput { userId: ID! }
+type BlockUserPayload { user: User errors: [BlockUserError!]! }
+union BlockUserError = NotFoundError | ValidationError
 
 type Subscription {
   conversationEvents(conversationId: ID!, after: String): ConversationEvent!

@@ -93,5 +93,7 @@ def test_what_depends_on_the_viewer() -> None:
         "Message.edits",
         "Message.viewerCanEdit",
         "Message.viewerCanDelete",
+        "Message.viewerHasHidden",
         "ReactionGroup.viewerHasReacted",
+        "User.viewerHasBlocked",
     }
