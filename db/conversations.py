@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -63,7 +63,7 @@ _IS_RESTRICTED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConversationParts:
     """What is read along with a conversation, in the same statement."""
 
@@ -91,7 +91,7 @@ class ConversationParts:
     def needs_count(self) -> bool:
         return self.participants is not None and self.participants[0].counted
 
-    @property
+    @cached_property
     def shape(self) -> "ConversationParts":
         """What of it changes the statement: equal for all that share one."""
         return replace(
@@ -101,7 +101,15 @@ class ConversationParts:
             participants=self.participants and (Cut(0, counted=self.participants[0].counted), self.participants[1]),
         )
 
-    @property
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.viewer_state, self.others, self.last_message, self.messages, self.participants))
+
+    def __hash__(self) -> int:
+        """The same parts are looked for again and again."""
+        return self._hash
+
+    @cached_property
     def values(self) -> dict[str, object]:
         """For the parameters of a statement for its shape."""
         shown = self.participants[0].size if self.participants else 0

@@ -263,8 +263,13 @@ class MessageArrays:
             begin = at + depth * _WIDTH_INSIDE
             arrays = [array or () for array in record[begin : begin + _WIDTH_INSIDE]]
             found = list(map(Message, repeat(conversation), *arrays))
-            for message in found:
-                complete(message, self._parts[depth], people, marks)
+            parts = self._parts[depth]
+            for message in found if parts.sender else ():
+                if message.sender_key is not None:
+                    message.user = people.get(message.sender_key)
+            for message in found if parts.status else ():
+                message.watermarks = marks
+            for message in found if targets else ():
                 if message.reply_to_seq is not None:
                     message.reply_to = targets.get(message.reply_to_seq)
         return found

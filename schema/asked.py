@@ -96,6 +96,7 @@ class Asked:
             return self._constants[name]
         nodes = self._fields.get(name, [])
         if len({node.alias.value if node.alias else name for node in nodes}) != 1:
+            self._constants[name] = None
             return None
         given = nodes[0].arguments or ()
         values = {each.name.value: value_from_ast_untyped(each.value, dict(variables)) for each in given}

@@ -143,14 +143,40 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         has_middleware = middleware is not None and bool(middleware.middlewares)
         return not has_middleware and not self.abort_signal and not self.hooks
 
+    def execute_operation(self, serially: bool | None = None) -> Any:
+        """The same, by a shorter way to the one field that most operations have."""
+        variant = self.known.variant(self.variable_values.coerced) if self.known and serially is None else None
+        if variant is None or variant.only is None:
+            return super().execute_operation(serially)
+        name, field = variant.only
+        self._begin(variant)
+        try:
+            path = Path(None, name, field.parent.name)
+            value = self.execute_field(field.parent, self.root_value, field.details, path, None)
+        except GraphQLError as error:  # a null where none may be
+            self.collected_errors.add(error, None)
+            return self.build_response(None)
+        return self._respond(name, value) if self.is_awaitable(value) else self.build_response({name: value})
+
+    async def _respond(self, name: str, value: Any) -> Any:
+        try:
+            data = {name: await value}
+        except GraphQLError as error:  # as above
+            self.collected_errors.add(error, None)
+            return self.build_response(None)
+        return self.build_response(data)
+
+    def _begin(self, variant: Variant | None) -> None:
+        self._arguments = {}
+        self._variant = variant
+        self._told = Told(self._asked)
+
     def execute_collected_root_fields(
         self, root_type: GraphQLObjectType, root_value: Any, fields: GroupedFieldSet, serially: bool, usages: Any
     ) -> Any:
-        self._arguments = {}
-        self._variant = self.known.variant(self.variable_values.coerced) if self.known else None
+        self._begin(self.known.variant(self.variable_values.coerced) if self.known else None)
         if self._variant is not None:
-            fields = self._variant.begin(root_type, fields)
-            self._told = Told(self._asked)
+            fields = self._variant.begin(root_type, fields, is_all=not usages)
         return super().execute_collected_root_fields(root_type, root_value, fields, serially, usages)
 
     def build_response(self, data: Data | None) -> Any:
@@ -226,7 +252,10 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         if field.along is None or field.call is None:
             raise SurpriseError
         info = field.call.info(self._info(field, _ANYWHERE))
-        return field.along.asked(info, **self._converted(field, field.call, info))
+        asked = field.along.asked(info, **self._converted(field, field.call, info))
+        if field.constants is not None:
+            field.asked = asked
+        return asked
 
     def _coerced(self, field: Field) -> Data:
         if not field.has_arguments:

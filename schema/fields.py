@@ -77,6 +77,8 @@ class Field:
         self.has_variables = any(_holds_variable(argument.value) for argument in self.nodes[0].arguments or ())
         self.constants: dict[str, Any] | None = None
         """The arguments, coerced, where they hold no variables."""
+        self.asked: Any = None
+        """What it asks for of what was read along, where that depends on no variables either."""
 
 
 def _attribute(definition: GraphQLField) -> str | None:

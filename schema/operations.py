@@ -43,16 +43,21 @@ class Variant:
     def __init__(self, schema: GraphQLSchema) -> None:
         self.fields: dict[int, Field] = {}
         self.collected: dict[tuple[GraphQLObjectType, int], CollectedFields] = {}
+        self.only: tuple[str, Field] | None = None
+        """The one field of the root, if it has one, by its name in the answer; not known before the first execution."""
         self._schema = schema
         self._root: GroupedFieldSet | None = None
         self._readers: dict[Field, Read | None] = {}
         self._rows: dict[tuple[GraphQLObjectType, int], Row | None] = {}
 
-    def begin(self, root_type: GraphQLObjectType, fields: GroupedFieldSet) -> GroupedFieldSet:
-        """The root fields as they were collected the first time."""
+    def begin(self, root_type: GraphQLObjectType, fields: GroupedFieldSet, *, is_all: bool) -> GroupedFieldSet:
+        """The root fields as they were collected the first time; whether they are all that there is to be executed."""
         if self._root is None:
             self._root = fields
             self._add(root_type, fields)
+            name, details = next(iter(fields.items()), ("", []))
+            field = self.fields.get(id(details))
+            self.only = (name, field) if field and is_all and len(fields) == 1 else None
         return self._root
 
     def collect(self, parent: GraphQLObjectType, details: FieldDetailsList, found: CollectedFields) -> None:

@@ -123,6 +123,15 @@ class Source:
 
     def _function(self, type_: GraphQLObjectType, details: FieldDetailsList, gaps: list[Gap] | None) -> str:
         """The name of a new function that tells of a row; without `gaps` there must be none."""
+        body, data = self._body(type_, details, gaps)
+        function = self._name("row", None)
+        self._lines += [f"def {function}(row, told):", *_indented(body), f"    return {data}"]
+        return function
+
+    def _body(
+        self, type_: GraphQLObjectType, details: FieldDetailsList, gaps: list[Gap] | None
+    ) -> tuple[list[str], str]:
+        """What finds out what is told of a `row`, and an expression for it."""
         body: list[str] = []
         told: list[str] = []
         for name, each in self._collect(type_, details).items():
@@ -135,9 +144,7 @@ class Source:
                 gaps.append(Gap(name, each))
                 variable = "None"
             told.append(f"{name!r}: {variable}")
-        function = self._name("row", None)
-        self._lines += [f"def {function}(row, told):", *_indented(body), f"    return {{{', '.join(told)}}}"]
-        return function
+        return body, f"{{{', '.join(told)}}}"
 
     def _collect(self, type_: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
         try:
@@ -154,7 +161,7 @@ class Source:
             return [f"{variable} = {parent.name!r}"]
         if field.along is not None and self._is_along:
             of, key = self._name("along", field.along.of), self._name("field", field)
-            found = f"{variable} = {of}(row, told.asked({key}))"
+            found = f"{variable} = {of}(row, {key}.asked or told.asked({key}))"
             return [found, _unless(f"{variable} is not None"), *self._value(field.type, details, variable)]
         if field.attribute is None or not field.attribute.isidentifier() or keyword.iskeyword(field.attribute):
             raise NotCompilableError
@@ -193,10 +200,26 @@ class Source:
         # Other iterables can be read but once, so that there would be nothing left to do again after a surprise.
         checked = _unless(f"type({v}) is list or type({v}) is tuple")
         if isinstance(item, GraphQLNonNull) and isinstance(item.of_type, GraphQLObjectType):
-            return [checked, f"{v} = [{self._object(item.of_type, details, 'i')} for i in {v}]"]
+            return [checked, f"{v} = {self._rows(item.of_type, details)}({v}, told)"]
         function = self._name("item", None)
         self._lines += [f"def {function}(i, told):", *_indented(self._value(item, details, "i")), "    return i"]
         return [checked, f"{v} = [{function}(i, told) for i in {v}]"]
+
+    def _rows(self, type_: GraphQLObjectType, details: FieldDetailsList) -> str:
+        """The name of a new function that tells of a list of objects, without a call for each."""
+        body, data = self._body(type_, details, None)
+        known = self._name("known", KnownRows(type_, self._executor.is_awaitable))
+        function = self._name("rows", None)
+        self._lines += [
+            f"def {function}(rows, told):",
+            "    found = []",
+            "    for row in rows:",
+            f"        if type(row) not in {known}: {known}.check(row)",
+            *_indented(_indented(body)),
+            f"        found.append({data})",
+            "    return found",
+        ]
+        return function
 
     def _shared(self, type_: GraphQLObjectType, details: FieldDetailsList, v: str) -> list[str]:
         """What tells of an object that other rows may refer to as well: once. With it the object is kept, and its id."""
