@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from inspect import isawaitable
 from typing import Any
 
@@ -100,11 +101,16 @@ def _cause(error: GraphQLError) -> tuple[Any, ...]:
     return _ADDRESS.sub("", repr(error.original_error)), error.positions, nodes, type(error)
 
 
+@cache
+def _stock(build: Build, variant: str) -> Schema:
+    return build(STOCK, variant)
+
+
 class Trial:
     """Pairs of schemas by their variants: in each the stock executor, and one beside it."""
 
     def __init__(self, executor: type[Executor], build: Build, variants: Iterable[str]) -> None:
-        self._pairs = {variant: (build(STOCK, variant), build(executor, variant)) for variant in variants}
+        self._pairs = {variant: (_stock(build, variant), build(executor, variant)) for variant in variants}
         self.documents = 0
         self.executions = 0
 
