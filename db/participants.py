@@ -6,9 +6,22 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, FromClause, Uuid, and_, bindparam, column, func, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Uuid,
+    and_,
+    bindparam,
+    column,
+    func,
+    select,
+)
 
 from db import paging, tables, users
+from db.keys import MessageKey
 from db.paging import Cut, Keyset, Rows, Shape
 from db.pool import Connection
 from db.rows import Participant, User
@@ -33,12 +46,7 @@ def _page(shape: Shape) -> Statement:
         select(
             asked.c.key,
             *keyset.columns,
-            found.c.role,
-            found.c.joined_at,
-            found.c.last_read_seq,
-            found.c.last_read_at,
-            found.c.last_delivered_seq,
-            *users.columns(user),
+            *_columns(found, user),
         )
         .select_from(keyset.source.outerjoin(found, is_found).outerjoin(user, user.c.id == found.c.user_id))
         .order_by(asked.c.key, *keyset.order)
@@ -58,9 +66,53 @@ def _read(record: Record, at: int) -> Participant | None:
     return Participant(record[0], user, *record[at : at + 5]) if user is not None else None
 
 
-def _row(member: FromClause, user: FromClause) -> list[ColumnElement[Any]]:
+@lru_cache
+def _readers(shape: Shape) -> Statement:
+    asked = (
+        func.unnest(
+            bindparam("conversations", type_=ARRAY(Uuid)),
+            bindparam("seqs", type_=ARRAY(Integer)),
+            bindparam("senders", type_=ARRAY(Uuid)),
+        )
+        .table_valued(column("conversation_id", Uuid), column("seq", Integer), column("sender_id", Uuid), name="asked")
+        .render_derived(name="asked")
+    )
+    member = _participants.alias("member")
+    base = select(member.c.joined_at, member.c.user_id).where(
+        member.c.conversation_id == asked.c.conversation_id,
+        member.c.last_read_seq >= asked.c.seq,
+        member.c.user_id.is_distinct_from(asked.c.sender_id),
+    )
+    keyset = Keyset(base, shape, of=asked)
+    found, user = _participants.alias("found"), tables.users.alias("found_user")
+    is_found = and_(found.c.conversation_id == asked.c.conversation_id, found.c.user_id == keyset.page.c.user_id)
+    return Statement(
+        select(asked.c.conversation_id, asked.c.seq, *keyset.columns, *_columns(found, user))
+        .select_from(keyset.source.outerjoin(found, is_found).outerjoin(user, user.c.id == found.c.user_id))
+        .order_by(asked.c.conversation_id, asked.c.seq, *keyset.order)
+    )
+
+
+async def readers(
+    connection: Connection, messages: Sequence[tuple[MessageKey, UUID | None]], cut: Cut
+) -> dict[MessageKey, Rows[Participant]]:
+    """The same page of those who have read each of the messages, but for its sender; as `page` has them."""
+    records = await _readers(cut.shape).all(
+        connection,
+        conversations=[key.conversation for key, _ in messages],
+        seqs=[key.seq for key, _ in messages],
+        senders=[sender for _, sender in messages],
+        **cut.values,
+    )
+    return {
+        MessageKey(*key): paging.read(list(group), cut, _read, at=2)
+        for key, group in groupby(records, key=lambda record: record[:2])
+    }
+
+
+def _columns(member: FromClause, user: FromClause) -> list[ColumnElement[Any]]:
+    """What `_read` reads, behind the conversation's key."""
     return [
-        member.c.conversation_id,
         member.c.role,
         member.c.joined_at,
         member.c.last_read_seq,
@@ -68,6 +120,10 @@ def _row(member: FromClause, user: FromClause) -> list[ColumnElement[Any]]:
         member.c.last_delivered_seq,
         *users.columns(user),
     ]
+
+
+def _row(member: FromClause, user: FromClause) -> list[ColumnElement[Any]]:
+    return [member.c.conversation_id, *_columns(member, user)]
 
 
 def _by_keys() -> Statement:

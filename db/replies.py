@@ -1,4 +1,4 @@
-"""Statements about the messages that answer others."""
+"""How many messages answer others."""
 
 from collections.abc import Sequence
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
 
-from db.keys import conversation_id, user_id
+from db.keys import MessageKey, conversation_id, message_id, user_id
 from resolvers.errors import BadCursorError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,6 +30,14 @@ def messages(conversation: UUID) -> str:
 
 def participants(conversation: UUID) -> str:
     return f"participants of {conversation_id(conversation)}"
+
+
+def replies(message: MessageKey) -> str:
+    return f"replies to {message_id(message.conversation, message.seq)}"
+
+
+def readers(message: MessageKey) -> str:
+    return f"readers of {message_id(message.conversation, message.seq)}"
 
 
 def events(conversation: UUID) -> str:

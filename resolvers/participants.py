@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from db import participants
+from db.keys import MessageKey
 from db.paging import Cut, Rows
 from db.rows import Participant
 from resolvers import cursors
@@ -42,3 +43,23 @@ async def by_keys(service: Service, viewer: UUID | None, keys: Sequence[tuple[UU
 def _cursor(participant: Participant) -> str:
     connection = cursors.participants(participant.conversation_key)
     return cursors.from_moment(connection, participant.joined_at, participant.user.key)
+
+
+def readers_cut(message: MessageKey, arguments: PageArguments, *, counted: bool) -> Cut:
+    """The part of those who have read the message that is wanted; raises BadUserInputError or BadCursorError."""
+    connection = cursors.readers(message)
+    return arguments.cut(DEFAULT_SIZE, lambda cursor: cursors.to_moment(connection, cursor), counted=counted)
+
+
+async def readers(
+    service: Service, viewer: UUID | None, messages: Sequence[tuple[MessageKey, UUID | None]], wanted: Cut
+) -> list[Page[Participant]]:
+    """The same part of those who have read each of the messages, but for its sender; one statement for all of them."""
+    async with service.database.reading(viewer) as connection:
+        found = await participants.readers(connection, messages, wanted)
+    return [_readers(key, found[key]) for key, _ in messages]
+
+
+def _readers(key: MessageKey, rows: Rows[Participant]) -> Page[Participant]:
+    connection = cursors.readers(key)
+    return Page.of(rows, lambda reader: cursors.from_moment(connection, reader.joined_at, reader.user.key))

@@ -7,7 +7,18 @@ from db.conversations import ConversationParts
 from db.keys import AttachmentKey, MessageKey
 from db.messages import MessageParts, Pane, Window
 from db.paging import Cut
-from resolvers import attachments, blocking, conversations, editing, events, messages, participants, scheduling, users
+from resolvers import (
+    attachments,
+    blocking,
+    conversations,
+    editing,
+    events,
+    messages,
+    participants,
+    scheduling,
+    threads,
+    users,
+)
 from resolvers.errors import NotFoundError
 from resolvers.pages import Page
 from resolvers.positions import ConversationPosition
@@ -111,6 +122,26 @@ async def participant_page(info: Info, root: rows.Conversation, cut: Cut) -> Pag
     if page is None:
         raise NotFoundError("you are no longer a participant of this conversation")
     return page
+
+
+async def reader_page(info: Info, root: rows.Message, cut: Cut) -> Page[rows.Participant]:
+    """A page of those who have read a message; those of all messages on a page are one statement."""
+    context = info.context
+
+    async def load(keys: list[tuple[MessageKey, UUID | None]]) -> list[Page[rows.Participant]]:
+        return await participants.readers(context.service, context.viewer_key, keys, cut)
+
+    return await context.load(("readers", cut), (root.key, root.sender_key), load)
+
+
+async def reply_page(info: Info, key: MessageKey, cut: Cut, parts: MessageParts) -> Page[rows.Message]:
+    """A page of what answers a message; those of all messages on a page are one statement."""
+    context = info.context
+
+    async def load(keys: list[MessageKey]) -> list[Page[rows.Message]]:
+        return await threads.pages(context.service, context.viewer_key, keys, cut, parts)
+
+    return await context.load(("replies", cut, parts), key, load)
 
 
 async def find_participant(info: Info, conversation: UUID, user: UUID) -> rows.Participant | None:

@@ -10,14 +10,16 @@ from strawberry import UNSET
 
 from db import rows
 from db.reactions import MOST_REACTORS
-from resolvers import deleting, editing
+from resolvers import deleting, editing, participants, threads
+from resolvers.pages import Page
 from resolvers.reactions import reactor_count
 from schema import loading
-from schema.asked import conversation_parts
+from schema.asked import asked, conversation_parts
 from schema.attachments import Attachment
 from schema.context import Info
 from schema.nodes import Node, describes
-from schema.pages import CURSOR, EDGES, NODES, PAGE_INFO, PageInfo, given
+from schema.pages import CURSOR, EDGES, NODES, PAGE_INFO, After, First, PageInfo, given, page_arguments
+from schema.participants import ParticipantConnection
 from schema.users import User
 from schema.visibility import PER_VIEWER
 
@@ -117,6 +119,27 @@ class Message(Node):
     attachments: list[Attachment] = strawberry.field(description="The files that belong to it, in their order.")
 
     @strawberry.field(
+        description="What answers it, oldest first. 20 by default.",
+        graphql_type=Annotated["MessageConnection", strawberry.lazy("schema.messages")],
+    )
+    async def replies(
+        root: strawberry.Parent[rows.Message], info: Info, first: First = UNSET, after: After = UNSET
+    ) -> Page[rows.Message]:
+        wanted = asked(info)
+        cut = threads.cut(root.key, page_arguments(first, after), counted="totalCount" in wanted)
+        return await loading.reply_page(info, root.key, cut, wanted.nodes.message_parts)
+
+    @strawberry.field(
+        description="Who has read it, other than its sender, in the order of joining. 20 by default.",
+        graphql_type=ParticipantConnection,
+    )
+    async def read_by(
+        root: strawberry.Parent[rows.Message], info: Info, first: First = UNSET, after: After = UNSET
+    ) -> Page[rows.Participant]:
+        cut = participants.readers_cut(root.key, page_arguments(first, after), counted="totalCount" in asked(info))
+        return await loading.reader_page(info, root, cut)
+
+    @strawberry.field(
         description="What it said before, oldest first: for its sender, for who leads the group, and for moderators. "
         "Empty for everybody else, and once deleted.",
         graphql_type=list[MessageEdit],
@@ -166,4 +189,4 @@ class MessageConnection:
     edges: list[MessageEdge] = strawberry.field(description=EDGES)
     nodes: list[Message] = strawberry.field(description=NODES)
     page_info: PageInfo = strawberry.field(description=PAGE_INFO)
-    total_count: int = strawberry.field(description="All messages of the conversation, deleted ones included.")
+    total_count: int = strawberry.field(description="All messages that the connection leads to, deleted ones included.")

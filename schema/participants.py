@@ -37,4 +37,4 @@ class ParticipantConnection:
     edges: list[ParticipantEdge] = strawberry.field(description=EDGES)
     nodes: list[Participant] = strawberry.field(description=NODES)
     page_info: PageInfo = strawberry.field(description=PAGE_INFO)
-    total_count: int = strawberry.field(description="All participants.")
+    total_count: int = strawberry.field(description="All participants that the connection leads to.")

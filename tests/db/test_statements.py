@@ -26,6 +26,7 @@ from db import (
     receipts,
     replies,
     starts,
+    threads,
     users,
 )
 from db.appends import Draft
@@ -115,6 +116,8 @@ def reads(everywhere: list[UUID], everybody: list[UUID]) -> dict[str, Read]:
         "events": lambda c, _: events.after(c, dict.fromkeys(everywhere, 3), 2, needs=frozenset({"status"})),
         "mentions": lambda c, _: mentions.of(c, keys),
         "replies": lambda c, _: replies.counts(c, keys),
+        "thread": lambda c, _: threads.page(c, keys, Cut(1, counted=True), _MESSAGE),
+        "readers": lambda c, _: participants.readers(c, [(key, None) for key in keys], Cut(1, counted=True)),
         "leaders": lambda c, _: participants.leaders(c, everywhere),
         "edits": lambda c, _: edits.of(c, keys),
         "revision": lambda c, viewer: memberships.revision(c, viewer, everywhere[0]),

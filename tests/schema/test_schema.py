@@ -105,6 +105,8 @@ type Message implements Node {
   reactions: [ReactionGroup!]!
   bodyHtml: String!
   replyCount: Int!
+  replies(first: Int, after: String): MessageConnection!
+  readBy(first: Int, after: String): ParticipantConnection!
   mentions: [User!]!
   edits: [MessageEdit!]!
   viewerCanEdit: Boolean!
