@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from resolvers.policy import Policy
+from resolvers.rates import rates
 from storage.types import GROUPS
 
 PREFIX = "PARLEY_"
@@ -140,6 +141,9 @@ class Settings(BaseSettings):
     )
     max_attachments: int = Field(10, ge=0, le=100, description="Files of one message. `0`: none may be attached.")
     max_unsent_uploads: int = Field(50, ge=1, le=10_000, description="Uploads of one user that are in no message yet.")
+    rate_limits: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Calls a minute of one user, comma-separated, where they are not to be the defaults: `sendMessage=200,blockUser=unlimited`. `*` stands for every mutation that is not named."
+    )  # fmt: skip
     max_request_bytes: int = Field(
         1_048_576, ge=1024, le=104_857_600, description="Largest HTTP body and websocket message, in bytes."
     )
@@ -201,7 +205,7 @@ class Settings(BaseSettings):
             raise ValueError("; ".join(f"{variable(name)} is empty: give it a value or unset it" for name in empty))
         return values
 
-    @field_validator("token_algorithms", "allowed_origins", "attachment_types", mode="before")
+    @field_validator("token_algorithms", "allowed_origins", "attachment_types", "rate_limits", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(item.strip() for item in value.split(",")) if isinstance(value, str) else value
@@ -273,6 +277,12 @@ class Settings(BaseSettings):
         for name in value:
             if name not in GROUPS and not re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", name):
                 raise ValueError(f"{name!r} is neither a content type nor one of {', '.join(GROUPS)}")
+        return value
+
+    @field_validator("rate_limits")
+    @classmethod
+    def _are_rates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        rates(value)
         return value
 
     @model_validator(mode="after")

@@ -14,4 +14,5 @@ class Policy:
     markdown_images: bool = False
     max_scheduled_messages: int = 100
     max_schedule_days: int = 365
+    rate_limits: tuple[str, ...] = ()
     log_retention_days: int = 0

@@ -13,7 +13,7 @@ from db.pool import Connection
 from db.rows import ScheduledMessage, User
 from db.scheduled import Plan
 from db.starts import Pair
-from resolvers import contents, cursors
+from resolvers import blocking, contents, cursors, restrictions
 from resolvers.contents import Content
 from resolvers.errors import Blocked, Invalid, NotFound, RefusedError, ScheduleConflict, UserError
 from resolvers.identity import Caller
@@ -151,10 +151,13 @@ async def _conversation(connection: Connection, viewer: UUID, request: ScheduleR
             raise RefusedError(NotFound("there is no such conversation", (*_INPUT, "to", "conversationId")))
         if seat.is_blocked:
             raise RefusedError(Blocked("nothing can be sent to this conversation", (*_INPUT, "to")))
+        restrictions.refuse(seat.restricted_until, _INPUT)
     elif request.user is not None:
         if not await users.by_keys(connection, [request.user]):
             raise RefusedError(NotFound("there is no such user", (*_INPUT, "to", "userId")))
         key = await starts.find_pair(connection, Pair.of(viewer, request.user))
+        await restrictions.refuse_viewer(connection, viewer, _INPUT)
+        await blocking.refuse_pair(connection, viewer, request.user, (*_INPUT, "to", "userId"))
     target = request.content.reply_to
     if target is not None:
         asked = Window(target.conversation, target.seq, target.seq)

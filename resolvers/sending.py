@@ -11,7 +11,7 @@ from db.messages import MessageParts
 from db.pool import Connection, RacedError
 from db.rows import Message, User
 from db.starts import Pair
-from resolvers import attachments, contents, directs, mentions, messages, restrictions
+from resolvers import attachments, contents, directs, limits, mentions, messages, restrictions
 from resolvers.contents import Content
 from resolvers.errors import Blocked, IdempotencyConflict, Invalid, NotFound, RateLimited, RefusedError
 from resolvers.identity import Caller
@@ -50,14 +50,15 @@ async def send(
         raise RefusedError(*wrong)
     if content.attachments:
         await attachments.settle(service, viewer, content.attachments, _INPUT)
+    rate = limits.rate(service, caller, limits.MESSAGES)
     if conversation is None and user is not None:
         async with service.database.viewer(viewer.key) as connection:
             conversation = await starts.find_pair(connection, Pair.of(viewer.key, user))
     if conversation is not None:
-        appended = await _append(service, viewer, conversation, content)
+        appended = await _append(service, viewer, conversation, content, rate)
     else:
         async with service.database.viewer(viewer.key) as connection:
-            conversation, appended, was_created = await _send_first(connection, viewer, user, content)
+            conversation, appended, was_created = await _send_first(connection, viewer, user, content, rate)
     # A repeat too: whoever sent it the first time may have been cut off before anybody was told.
     service.wakeups.tell(conversation, appended.revision, has_joined=was_created)
     key = MessageKey(conversation, appended.seq)
@@ -66,28 +67,37 @@ async def send(
 
 
 async def append(
-    connection: Connection, viewer: User, conversation: UUID, content: Content, path: tuple[str, ...]
+    connection: Connection,
+    viewer: User,
+    conversation: UUID,
+    content: Content,
+    path: tuple[str, ...],
+    *,
+    rate: int | None = None,
 ) -> Appended | Original:
     """Append the content that stands at `path` of the input, in the transaction that is under way.
 
-    Raises RefusedError where the conversation refuses it, and RacedError.
+    `rate`: messages a minute that the viewer may send; None: it is not this message that is counted. Raises RefusedError
+    where the conversation refuses it, and RacedError.
     """
-    outcome = await appends.append(connection, _draft(viewer, conversation, content, path))
+    outcome = await appends.append(connection, _draft(viewer, conversation, content, path, rate))
     if outcome is None:
         await _refuse(connection, viewer, conversation, content, path)
     return _accepted(outcome, conversation, content, path)
 
 
-async def _append(service: Service, viewer: User, conversation: UUID, content: Content) -> Appended | Original:
+async def _append(
+    service: Service, viewer: User, conversation: UUID, content: Content, rate: int | None
+) -> Appended | Original:
     """Append the content in a transaction that it shares with what others send just now; raises RefusedError."""
-    outcome = await service.batches.append(_draft(viewer, conversation, content, _INPUT))
+    outcome = await service.batches.append(_draft(viewer, conversation, content, _INPUT, rate))
     if outcome is None:
         async with service.database.viewer(viewer.key) as connection, connection.transaction():
             await _refuse(connection, viewer, conversation, content, _INPUT)
     return _accepted(outcome, conversation, content, _INPUT)
 
 
-def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, ...]) -> Draft:
+def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, ...], rate: int | None) -> Draft:
     """The content as it is stored; raises RefusedError for a reply to a message of another conversation."""
     target = content.reply_to
     if target is not None and target.conversation != conversation:
@@ -102,6 +112,7 @@ def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, 
         format=content.format,
         mentions=tuple(mentions.handles(content.body, content.format)),
         attachments=tuple(each.key for each in content.attachments),
+        rate=rate,
     )
 
 
@@ -181,22 +192,23 @@ def _names_more(content: Content, parts: MessageParts) -> bool:
 
 
 async def _send_first(
-    connection: Connection, viewer: User, user: UUID | None, content: Content
+    connection: Connection, viewer: User, user: UUID | None, content: Content, rate: int | None
 ) -> tuple[UUID, Appended | Original, bool]:
     """The first message of a direct conversation, which is made with it, both or neither, unless a racer made it."""
     if user is None or not await users.by_keys(connection, [user]):
         raise RefusedError(NotFound("there is no such user", (*_INPUT, "to", "userId")))
     try:
-        return await _try_send_first(connection, viewer, user, content)
+        return await _try_send_first(connection, viewer, user, content, rate)
     except RacedError:
-        return await _try_send_first(connection, viewer, user, content)
+        return await _try_send_first(connection, viewer, user, content, rate)
 
 
 async def _try_send_first(
-    connection: Connection, viewer: User, user: UUID, content: Content
+    connection: Connection, viewer: User, user: UUID, content: Content, rate: int | None
 ) -> tuple[UUID, Appended | Original, bool]:
     async with connection.transaction():
         conversation, was_created = await directs.find_or_create(
             connection, viewer.key, user, (*_INPUT, "to", "userId")
         )
-        return conversation, await append(connection, viewer, conversation, content, _INPUT), was_created
+        appended = await append(connection, viewer, conversation, content, _INPUT, rate=rate)
+        return conversation, appended, was_created

@@ -1,7 +1,7 @@
 """What every resolver works with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from resolvers.files import Files
 from resolvers.jobs import Job, Jobs
 from resolvers.log import DatabaseLog
 from resolvers.policy import Policy
+from resolvers.rates import rates
 from resolvers.stream import Hub
 from resolvers.typing import Typing
 from resolvers.wakeups import Wakeups
@@ -38,6 +39,8 @@ class Service:
     counters: Counters
     feed: Feed
     policy: Policy
+    rates: Mapping[str, int]
+    """Calls a minute of each mutation that is limited."""
     bodies: Bodies
     files: Files
     schedule_changed: asyncio.Event
@@ -94,6 +97,7 @@ async def running(
         counters=counters,
         feed=feed,
         policy=policy,
+        rates=rates(policy.rate_limits),
         bodies=Bodies(has_images=policy.markdown_images),
         files=files,
         schedule_changed=asyncio.Event(),

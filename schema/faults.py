@@ -9,7 +9,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError
 
 from db.keys import MalformedIdError
 from db.pool import DatabaseUnavailableError
-from resolvers.errors import BadUserInputError, QueryTooComplexError, RequestError
+from resolvers.errors import BadUserInputError, QueryTooComplexError, RequestError, TooManyRequestsError
 
 _log = structlog.get_logger(__name__)
 
@@ -28,21 +28,33 @@ def present(errors: Sequence[GraphQLError], request_id: str) -> list[GraphQLErro
 
 def _present(error: GraphQLError, request_id: str) -> GraphQLError:
     message, code = _told(error, request_id)
+    more = {"retryAfterMs": wait} if (wait := _retry_after(error)) is not None else {}
     return GraphQLError(
         message,
         nodes=error.nodes,
         source=error.source,
         positions=error.positions,
         path=error.path,
-        extensions={**(error.extensions or {}), "code": code, "requestId": request_id},
+        extensions={**(error.extensions or {}), **more, "code": code, "requestId": request_id},
     )
+
+
+def _cause(error: GraphQLError) -> Exception | None:
+    cause = error.original_error
+    while isinstance(cause, GraphQLError):  # graphql-core wraps what a variable's scalar raised
+        cause = cause.original_error
+    return cause
+
+
+def _retry_after(error: GraphQLError) -> int | None:
+    """Milliseconds after which the request may be repeated, where it came too soon."""
+    cause = _cause(error)
+    return cause.retry_after if isinstance(cause, TooManyRequestsError) else None
 
 
 def _told(error: GraphQLError, request_id: str) -> tuple[str, str]:
     """Message and code."""
-    cause = error.original_error
-    while isinstance(cause, GraphQLError):  # graphql-core wraps what a variable's scalar raised
-        cause = cause.original_error
+    cause = _cause(error)
     match cause:
         case RequestError():
             return str(cause), cause.code

@@ -4,6 +4,7 @@ import strawberry
 
 from schema.mutations.blocking import BlockingMutations
 from schema.mutations.editing import EditingMutations
+from schema.mutations.rates import limited
 from schema.mutations.reactions import ReactionMutations
 from schema.mutations.receipts import ReceiptMutations
 from schema.mutations.scheduling import SchedulingMutations
@@ -13,6 +14,7 @@ from schema.mutations.typing import TypingMutations
 from schema.mutations.uploads import UploadMutations
 
 
+@limited
 @strawberry.type(description="Everything that can be done.")
 class Mutation(
     StartingMutations,

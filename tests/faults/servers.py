@@ -34,6 +34,7 @@ class Server:
             "PORT": port,
             "TOKEN_SECRET": SECRET,
             "LOG_FORMAT": "json",
+            "RATE_LIMITS": "*=unlimited",
         }
         bare = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
         self._environment = bare | {f"PARLEY_{name}": str(value) for name, value in (stated | settings).items()}

@@ -23,7 +23,11 @@ type Query {
   conversation(id: ID!): Conversation
   conversations(first: Int, after: String, last: Int, before: String, filter: ConversationFilter): ConversationConnection!
   users(query: String, first: Int, after: String): UserConnection!
+  rateLimit: RateLimit!
 }
+
+type RateLimit { limit: Int remaining: Int resetAt: DateTime! mutations: [MutationRateLimit!]! }
+type MutationRateLimit { kind: String! limit: Int remaining: Int resetAt: DateTime! }
 
 type Viewer {
   user: User! unreadCount: Int! unreadConversationCount: Int! eventCursor: String!
