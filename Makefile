@@ -6,8 +6,9 @@ PYTHON := $(shell test -x .venv/bin/python && echo .venv/bin/python || echo pyth
 BIN := .venv/bin
 # Should make be killed, the server is told to end too.
 TIED := $(shell command -v setpriv >/dev/null && setpriv --help | grep -q pdeathsig && echo setpriv --pdeathsig TERM)
-# A file's tests run in one process, which has a PostgreSQL of its own.
-SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
+# A file's tests run in one process, which has a PostgreSQL of its own; how many processes, and which files begin, says
+# tests/conftest.py.
+SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 INSTALL := $(shell command -v uv >/dev/null && echo uv pip install --python $(BIN)/python || echo $(BIN)/python -m pip install --disable-pip-version-check)
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade)
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,6 +19,34 @@ from tests.redis_server import RedisServer
 
 _TEMPLATE = "parley_template"
 _numbers = itertools.count(1)
+
+# Files that take long, in the order in which they begin: at the end, nobody shall wait for one of them alone.
+_LONG = (
+    "flow/test_lifecycle.py",
+    "faults/test_connections.py",
+    "schema/compiled/test_compiled.py",
+    "faults/test_postgres.py",
+    "faults/test_servers.py",
+    "faults/test_feed.py",
+    "faults/test_broker.py",
+    "resolvers/test_stream.py",
+    "db/test_embedded.py",
+    "flow/test_live.py",
+    "flow/test_drain.py",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more process than there are processors, for many tests wait more than they work."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files begin."""
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(autouse=True)
