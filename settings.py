@@ -144,6 +144,8 @@ class Settings(BaseSettings):
     rate_limits: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Calls a minute of one user, comma-separated, where they are not to be the defaults: `sendMessage=200,blockUser=unlimited`. `*` stands for every mutation that is not named."
     )  # fmt: skip
+    max_participants: int = Field(1_000, ge=2, le=10_000, description="Most people in a conversation.")
+    max_pinned_messages: int = Field(50, ge=1, le=500, description="Most pinned messages of a conversation.")
     max_request_bytes: int = Field(
         1_048_576, ge=1024, le=104_857_600, description="Largest HTTP body and websocket message, in bytes."
     )

@@ -13,7 +13,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _NEWEST = " UNION ALL ".join(
-    f"SELECT max(xact) AS xact FROM parley.{table}" for table in ("events", "memberships", "participants")
+    f"SELECT max({column}) AS xact FROM parley.{table}"
+    for table, column in (
+        ("events", "xact"),
+        ("memberships", "xact"),
+        ("memberships", "state_xact"),
+        ("departures", "xact"),
+        ("participants", "xact"),
+    )
 )
 
 

@@ -68,6 +68,8 @@ class ConversationParts:
     """What is read along with a conversation, in the same statement."""
 
     viewer_state: bool = False
+    first_seq: bool = False
+    """Where it begins for the viewer, without which its messages cannot be counted."""
     others: bool = False
     last_message: MessageParts | None = None
     messages: tuple[Pane, MessageParts] | None = None
@@ -81,6 +83,10 @@ class ConversationParts:
     @property
     def needs_people(self) -> bool:
         return self.participants is not None or self.others
+
+    @property
+    def needs_membership(self) -> bool:
+        return self.viewer_state or self.first_seq or self.messages is not None
 
     @property
     def columns_of_people(self) -> int:
@@ -135,6 +141,10 @@ class Reading:
         """
         self._parts = parts
         self._at = len(before)
+        if membership is None and parts.needs_membership:
+            membership = _memberships.alias("membership")
+            is_membership = and_(membership.c.conversation_id == own.c.id, membership.c.user_id == _viewer)
+            source = source.outerjoin(membership, is_membership)
         columns, source = self._columns(own, source, membership)
         self._last: MessageColumns | None = None
         if parts.last_message:
@@ -144,9 +154,9 @@ class Reading:
             self._last_at = len(columns)
             columns += last.columns
         self._messages: MessageArrays | None = None
-        if parts.messages:
+        if parts.messages and membership is not None:
             pane, wanted = parts.messages
-            self._messages = page = MessageArrays(wanted, pane, own)
+            self._messages = page = MessageArrays(wanted, pane, own, membership)
             source = page.join(source)
             self._messages_at = len(columns)
             columns += page.columns
@@ -176,14 +186,12 @@ class Reading:
             first = _first_participants(own, self._parts.columns_of_people)
             columns += first.c
             source = source.join(first, true())
-        if self._parts.viewer_state:
+        if self._parts.needs_membership and membership is not None:
+            columns.append(func.coalesce(membership.c.history_from_seq, 1).label("first_seq"))
+        if self._parts.viewer_state and membership is not None:
             mine = _participants.alias("mine")
             is_mine = and_(mine.c.conversation_id == own.c.id, mine.c.user_id == _viewer)
             source = source.outerjoin(mine, is_mine)
-            if membership is None:
-                membership = _memberships.alias("membership")
-                is_membership = and_(membership.c.conversation_id == own.c.id, membership.c.user_id == _viewer)
-                source = source.outerjoin(membership, is_membership)
             columns += [
                 mine.c.role,
                 _IS_RESTRICTED,
@@ -229,7 +237,9 @@ class Reading:
         viewer: UUID | None,
         parts: ConversationParts,
     ) -> Conversation:
-        key, kind, title, created_at, last_activity_at, last_seq, revision, is_blocked, *context = record[:_OWN]
+        key, kind, title, history, created_at, last_activity_at, last_seq, revision, is_blocked, *context = record[
+            :_OWN
+        ]
         conversation = Conversation(
             key,
             kind,
@@ -239,16 +249,16 @@ class Reading:
             last_activity_at,
             last_seq,
             revision,
+            history,
         )
         rest = iter(record[_OWN:])
         first: list[Sequence[Any]] = []
         if parts.needs_people:
             first = [next(rest) or () for _ in range(parts.columns_of_people)]
+        if parts.needs_membership:
+            conversation.first_seq = next(rest)
         if parts.viewer_state:
-            role, is_restricted, *state = islice(rest, 7)
-            if role is not None:
-                conversation.viewer_state = ViewerState(role, last_seq, *state)
-                conversation.viewer_state.can_send = not (is_blocked or is_restricted)
+            conversation.viewer_state = _viewer_state(list(islice(rest, _STATE)), last_seq, is_blocked=is_blocked)
         total = next(rest) if parts.needs_count else None
         if parts.others:
             conversation.others_count = next(rest)
@@ -285,11 +295,14 @@ async def _add_lists(connection: Connection, found: Iterable[Conversation], part
         await add_lists(connection, [message for page in pages for message in page], parts.messages[1])
 
 
-_OWN = 12
+_OWN = 13
 """Columns of a conversation without its parts."""
 
 _FIRST = 6
 """Columns of its first participants."""
+
+_STATE = 8
+"""Columns of a ViewerState, and whether the viewer is restricted."""
 
 _WATERMARKS = 6
 """Columns of Watermarks."""
@@ -301,6 +314,7 @@ def own_columns(conversation: FromClause) -> list[ColumnElement[Any]]:
         conversation.c.id,
         conversation.c.kind,
         conversation.c.title,
+        conversation.c.history,
         conversation.c.created_at,
         conversation.c.last_activity_at,
         conversation.c.last_seq,
@@ -315,7 +329,22 @@ def own_columns(conversation: FromClause) -> list[ColumnElement[Any]]:
 
 def state_columns(membership: FromClause) -> list[ColumnElement[Any]]:
     """What of a ViewerState is the user's own."""
-    return [membership.c.is_archived, membership.c.is_pinned, membership.c.muted_until]
+    return [
+        membership.c.archived_seq,
+        membership.c.is_pinned,
+        membership.c.muted_until,
+        membership.c.unread_from_seq,
+    ]
+
+
+def _viewer_state(record: Sequence[Any], last_seq: int, *, is_blocked: bool) -> ViewerState | None:
+    """None: who has no role is no member."""
+    role, is_restricted, *state = record
+    if role is None:
+        return None
+    found = ViewerState(role, last_seq, *state)
+    found.can_send = not (is_blocked or is_restricted)
+    return found
 
 
 def _first_participants(conversation: FromClause, width: int) -> LateralFromClause:

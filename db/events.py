@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -15,7 +14,9 @@ from db.pool import Connection
 from db.rows import Event
 from db.statements import Record, Statement
 
-OPTIONAL = frozenset({"status", "reactions", "mentions", "replyCount", "viewerCanDelete", "edits", "attachments"})
+OPTIONAL = frozenset(
+    {"status", "reactions", "mentions", "replyCount", "viewerCanDelete", "edits", "attachments", "notice"}
+)
 """Parts of an event's message, by the names that they have in documents too, which cost more than the rest."""
 
 
@@ -30,6 +31,7 @@ def _parts(needs: frozenset[str]) -> MessageParts:
         reply_count="replyCount" in needs,
         attachments="attachments" in needs,
         leaders=bool(needs & {"viewerCanDelete", "edits"}),
+        notice="notice" in needs,
     )
     return replace(own, reply_to=own)
 
@@ -102,6 +104,16 @@ def _read(record: Record, columns: MessageColumns) -> Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """Where somebody came to a conversation that was there before."""
+
+    seq: int
+    """Of the first message that they may see; 1: all of them."""
+    revision: int
+    """Of the event by which they came."""
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What is new, seen at one moment."""
 
@@ -153,28 +165,40 @@ class Standing:
     horizon: int
     newest: dict[UUID, tuple[int, int]]
     """Revision and transaction of each conversation's newest event; (0, 0) where its log is empty."""
+    entries: dict[UUID, Entry]
+    """Of the conversations that they came to later."""
+    left: list[UUID]
+    """Conversations that they left at or above the horizon that was given, and are not in."""
 
 
 _STANDING = Statement(
     text("""
-    SELECT NULL::uuid AS conversation_id, parley.horizon() AS revision, 0 AS xact
+    SELECT 0 AS sort, NULL::uuid AS conversation_id, parley.horizon() AS revision, 0 AS xact, 0 AS seq, 0 AS entered
     UNION ALL
-    SELECT m.conversation_id, coalesce(e.revision, 0), coalesce(e.xact, 0)
+    SELECT 1, m.conversation_id, coalesce(e.revision, 0), coalesce(e.xact, 0), m.history_from_seq, m.joined_revision
     FROM parley.memberships m
     LEFT JOIN LATERAL (
         SELECT e.revision, e.xact FROM parley.events e
         WHERE e.conversation_id = m.conversation_id ORDER BY e.revision DESC LIMIT 1) e ON true
     WHERE m.user_id = :viewer
-    """).bindparams(bindparam("viewer", type_=Uuid))
+    UNION ALL
+    SELECT 2, d.conversation_id, 0, 0, 0, 0 FROM parley.departures d WHERE d.user_id = :viewer AND d.xact >= :since
+    """).bindparams(bindparam("viewer", type_=Uuid), bindparam("since", type_=BigInteger))
 )
 
 
-async def standing(connection: Connection, viewer: UUID) -> Standing:
-    """How far each of the user's conversations is."""
-    records = await _STANDING.all(connection, viewer=viewer)
-    newest: dict[UUID | None, tuple[Any, ...]] = {record[0]: tuple(record[1:]) for record in records}
-    horizon = newest.pop(None)[0]
-    return Standing(horizon, {key: (revision, xact) for key, (revision, xact) in newest.items() if key is not None})
+async def standing(connection: Connection, viewer: UUID, since: int) -> Standing:
+    """How far each of the user's conversations is, and which they left at or above a horizon."""
+    (_, _, horizon, *_), *rest = sorted(
+        await _STANDING.all(connection, viewer=viewer, since=since), key=lambda record: record[0]
+    )
+    own = [record for record in rest if record[0] == 1]
+    return Standing(
+        horizon,
+        newest={key: (revision, xact) for _, key, revision, xact, *_ in own},
+        entries={key: Entry(seq, entered) for _, key, _, _, seq, entered in own if entered},
+        left=[record[1] for record in rest if record[0] != 1],
+    )
 
 
 # Backwards along the primary key, as far as there is something new: what was below a horizon is a prefix of the log.

@@ -5,7 +5,22 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, ColumnElement, Select, Text, Uuid, and_, bindparam, exists, func, or_, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+)
 
 from db import paging, tables
 from db.conversations import ConversationParts, Reading, own_columns, state_columns
@@ -28,6 +43,8 @@ class Filter:
     archived: bool = False
     kind: str | None = None
     unread_only: bool = False
+    pinned: bool | None = None
+    muted: bool | None = None
     with_user: UUID | None = None
     context: tuple[str, str] | None = None
     query: str | None = None
@@ -38,6 +55,8 @@ class Filter:
         context_type, context_id = self.context or (None, None)
         values = {
             "kind": self.kind,
+            "pinned": self.pinned,
+            "muted": self.muted,
             "with_user": self.with_user,
             "context_type": context_type,
             "context_id": context_id,
@@ -51,6 +70,8 @@ class Filter:
         return Filter(
             kind=self.kind and "",
             unread_only=self.unread_only,
+            pinned=self.pinned is not None or None,
+            muted=self.muted is not None or None,
             with_user=self.with_user and UUID(int=0),
             context=self.context and ("", ""),
             query=self.query and "",
@@ -63,10 +84,17 @@ def _wanted(wanted: Filter) -> Select[Any]:
     base = (
         select(own.c.last_activity_at, own.c.id)
         .select_from(member.join(own, own.c.id == member.c.conversation_id))
-        .where(member.c.user_id == _viewer, member.c.is_archived == bindparam("archived", type_=Boolean))
+        .where(
+            member.c.user_id == _viewer,
+            func.coalesce(member.c.archived_seq >= own.c.last_seq, false()) == bindparam("archived", type_=Boolean),
+        )
     )
     if wanted.kind is not None:
         base = base.where(own.c.kind == bindparam("kind", type_=Text))
+    if wanted.pinned is not None:
+        base = base.where(member.c.is_pinned == bindparam("pinned", type_=Boolean))
+    if wanted.muted is not None:
+        base = base.where(_is_muted(member) == bindparam("muted", type_=Boolean))
     if wanted.context is not None:
         base = base.where(
             own.c.context_type == bindparam("context_type", type_=Text),
@@ -74,8 +102,11 @@ def _wanted(wanted: Filter) -> Select[Any]:
         )
     if wanted.unread_only:
         base = base.where(
-            exists().where(
-                mine.c.conversation_id == own.c.id, mine.c.user_id == _viewer, mine.c.last_read_seq < own.c.last_seq
+            or_(
+                member.c.unread_from_seq.is_not(None),
+                exists().where(
+                    mine.c.conversation_id == own.c.id, mine.c.user_id == _viewer, mine.c.last_read_seq < own.c.last_seq
+                ),
             )
         )
     if wanted.with_user is not None:
@@ -86,6 +117,10 @@ def _wanted(wanted: Filter) -> Select[Any]:
     if wanted.query is not None:
         base = base.where(_contains(own.c.title) | _has_participant_named(own.c.id))
     return base
+
+
+def _is_muted(membership: FromClause) -> ColumnElement[bool]:
+    return func.coalesce(membership.c.muted_until > func.now(), false())
 
 
 def _contains(name: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -105,7 +140,11 @@ def _has_participant_named(conversation: ColumnElement[Any]) -> ColumnElement[bo
 @lru_cache
 def _page(shape: Shape, wanted: Filter, parts: ConversationParts) -> Reading:
     keys = _wanted(wanted)
-    along = [*own_columns(_conversations), *state_columns(_memberships)]
+    along = [
+        *own_columns(_conversations),
+        *state_columns(_memberships),
+        _memberships.c.history_from_seq,
+    ]
     known = [str(key.key) for key in keys.selected_columns]
     keyset = Keyset(keys, shape, descending=True, along=[each for each in along if each.key not in known])
     return Reading(parts, keyset.page, keyset.source, keyset.page, keyset.columns, keyset.order)
@@ -120,10 +159,13 @@ async def page(
     return paging.read(records, cut, lambda record, at: found.get(record[at]))
 
 
+# Of one that is marked as unread everything is from there on; least() looks past nulls.
+_READ_SEQ = func.least(_participants.c.last_read_seq, _memberships.c.unread_from_seq - 1)
+
 _UNREAD = Statement(
     select(
-        func.coalesce(func.sum(_conversations.c.last_seq - _participants.c.last_read_seq), 0),
-        func.count().filter(_conversations.c.last_seq > _participants.c.last_read_seq),
+        func.coalesce(func.sum(_conversations.c.last_seq - _READ_SEQ), 0),
+        func.count().filter(_conversations.c.last_seq > _READ_SEQ),
     )
     .select_from(
         _memberships.join(_conversations, _conversations.c.id == _memberships.c.conversation_id).join(
@@ -136,7 +178,7 @@ _UNREAD = Statement(
     )
     .where(
         _memberships.c.user_id == _viewer,
-        or_(_memberships.c.muted_until.is_(None), _memberships.c.muted_until <= func.now()),
+        not_(_is_muted(_memberships)),
     )
 )
 

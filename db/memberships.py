@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Uuid, bindparam, func, select
 
 from db import tables
+from db.events import Entry
 from db.pool import Connection
 from db.statements import Statement
 
@@ -15,20 +16,32 @@ _conversations = tables.conversations
 _participants = tables.participants
 _users = tables.users
 
-_REVISION = Statement(
-    select(_conversations.c.revision)
+_CONVERSATION = bindparam("conversation", type_=Uuid)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A conversation as far as it is one user's to see."""
+
+    revision: int
+    """The newest."""
+    entry: Entry
+
+
+_FIND = Statement(
+    select(_conversations.c.revision, _memberships.c.history_from_seq, _memberships.c.joined_revision)
     .select_from(_memberships.join(_conversations, _conversations.c.id == _memberships.c.conversation_id))
     .where(
         _memberships.c.user_id == bindparam("viewer", type_=Uuid),
-        _memberships.c.conversation_id == bindparam("conversation", type_=Uuid),
+        _memberships.c.conversation_id == _CONVERSATION,
     )
 )
 
 
-async def revision(connection: Connection, viewer: UUID, conversation: UUID) -> int | None:
-    """The newest revision of the conversation; None where the viewer is no member of it."""
-    record = await _REVISION.first(connection, viewer=viewer, conversation=conversation)
-    return record[0] if record else None
+async def find(connection: Connection, viewer: UUID, conversation: UUID) -> Membership | None:
+    """None where the viewer is no member of the conversation."""
+    record = await _FIND.first(connection, viewer=viewer, conversation=conversation)
+    return Membership(record[0], Entry(*record[1:])) if record else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +50,14 @@ class Seat:
 
     kind: str
     """DIRECT or GROUP."""
-    role: str
     is_blocked: bool
     last_seq: int
     title: str | None
     restricted_until: datetime | None
     """A time to come: until then the user may read and do nothing else."""
+    history: str
+    """What those see who are added later: ALL or FROM_JOINING."""
+    role: str
 
 
 _RESTRICTED_UNTIL = (
@@ -54,18 +69,19 @@ _RESTRICTED_UNTIL = (
 _LOCK = Statement(
     select(
         _conversations.c.kind,
-        _participants.c.role,
         _conversations.c.is_blocked,
         _conversations.c.last_seq,
         _conversations.c.title,
         _RESTRICTED_UNTIL,
+        _conversations.c.history,
     )
-    .select_from(_conversations.join(_participants, _participants.c.conversation_id == _conversations.c.id))
-    .where(
-        _conversations.c.id == bindparam("conversation", type_=Uuid),
-        _participants.c.user_id == bindparam("user", type_=Uuid),
+    .where(_conversations.c.id == _CONVERSATION)
+    .with_for_update(key_share=True)
+)
+_ROLE = Statement(
+    select(_participants.c.role).where(
+        _participants.c.conversation_id == _CONVERSATION, _participants.c.user_id == bindparam("user", type_=Uuid)
     )
-    .with_for_update(of=_conversations)
 )
 
 
@@ -74,12 +90,15 @@ async def lock(connection: Connection, user: UUID, conversation: UUID) -> Seat |
 
     Everything that changes a conversation does so first, and checks rights by what it then sees.
     """
-    record = await _LOCK.first(connection, user=user, conversation=conversation)
-    return Seat(*record) if record else None
+    locked = await _LOCK.first(connection, conversation=conversation, user=user)
+    # By a statement of its own: of one that waits for a lock only the locked row is as it is afterwards, and all others
+    # are as they were when it began (PostgreSQL manual, 13.2.1 Read Committed).
+    seat = await _ROLE.first(connection, conversation=conversation, user=user) if locked else None
+    return Seat(*locked, *seat) if locked and seat else None
 
 
 _LOCK_IN_NOBODYS_NAME = Statement(
-    select(_conversations.c.id).where(_conversations.c.id == bindparam("conversation", type_=Uuid)).with_for_update()
+    select(_conversations.c.id).where(_conversations.c.id == _CONVERSATION).with_for_update(key_share=True)
 )
 
 

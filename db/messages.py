@@ -25,10 +25,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from db import attachments, mentions, participants, reactions, replies, tables, users
+from db import attachments, mentions, notices, participants, reactions, replies, tables, users
 from db.keys import MessageKey
 from db.pool import Connection
-from db.rows import Message, User, Watermarks
+from db.rows import Conversation, Message, User, Watermarks
 from db.statements import Record, Statement
 
 
@@ -46,11 +46,13 @@ class MessageParts:
     reply_count: bool = False
     leaders: bool = False
     attachments: bool = False
+    notice: bool = False
+    """What a message of the system says, for programs."""
 
     @property
     def has_lists(self) -> bool:
         """Whether any takes a statement of its own."""
-        own = self.reactions or self.mentions or self.reply_count or self.leaders or self.attachments
+        own = self.reactions or self.mentions or self.reply_count or self.leaders or self.attachments or self.notice
         return own or (self.reply_to is not None and self.reply_to.has_lists)
 
     @property
@@ -86,26 +88,31 @@ class Pane:
     high: int = LARGEST
     around: int | None = None
 
-    def window(self, conversation: UUID, last_seq: int) -> Window:
+    def window(self, conversation: Conversation) -> Window:
         """Where its low is above its high there are none."""
+        key, first_seq, last_seq = conversation.key, conversation.first_seq, conversation.last_seq
         if self.around is not None:
-            low = max(min(self.around - self.size // 2, last_seq - self.size + 1), 1)
-            return Window(conversation, low, min(low + self.size - 1, last_seq))
-        low, high = self.low, min(self.high, last_seq)
+            low = max(min(self.around - self.size // 2, last_seq - self.size + 1), first_seq)
+            return Window(key, low, min(low + self.size - 1, last_seq))
+        low, high = max(self.low, first_seq), min(self.high, last_seq)
         if self.is_forward:
-            return Window(conversation, low, min(high, low + self.size - 1))
-        return Window(conversation, max(low, high - self.size + 1), high)
+            return Window(key, low, min(high, low + self.size - 1))
+        return Window(key, max(low, high - self.size + 1), high)
 
-    def of(self, conversation: ColumnElement[Any], last_seq: ColumnElement[int]) -> Select[Any]:
+    def of(
+        self, conversation: ColumnElement[Any], first_seq: ColumnElement[int], last_seq: ColumnElement[int]
+    ) -> Select[Any]:
         """The same in a statement with `values`, for a pane of the same `shape`: the messages, by seq."""
         size, given_low, given_high = (bindparam(f"pane_{name}", type_=BigInteger) for name in ("size", "low", "high"))
         low: ColumnElement[int] = given_low
         top: ColumnElement[int] = func.least(given_high, last_seq)
         if self.around is not None:
-            low = func.greatest(func.least(low, last_seq - size + 1), 1)
+            low = func.greatest(func.least(low, last_seq - size + 1), first_seq)
             top = last_seq
-        elif not self.is_forward:
-            low = func.greatest(low, top - size + 1)
+        elif self.is_forward:
+            low = func.greatest(low, first_seq)
+        else:
+            low = func.greatest(low, first_seq, top - size + 1)
         message = tables.messages
         page = select(message).where(message.c.conversation_id == conversation, message.c.seq >= low)
         # A limit, and no upper bound: of a range between two values that it does not know the planner expects one row,
@@ -223,9 +230,11 @@ class MessageArrays:
     They are an array of each column: a row of its own for a message costs PostgreSQL and the driver more than what is in it.
     """
 
-    def __init__(self, parts: MessageParts, pane: Pane, conversation: FromClause) -> None:
-        """`conversation` holds the conversation's own columns."""
-        page = pane.of(conversation.c.id, conversation.c.last_seq).correlate(conversation).subquery("page")
+    def __init__(self, parts: MessageParts, pane: Pane, conversation: FromClause, membership: FromClause) -> None:
+        """`conversation` holds the conversation's own columns, and `membership` the viewer's, if there is one."""
+        first_seq = func.coalesce(membership.c.history_from_seq, 1)
+        wanted = pane.of(conversation.c.id, first_seq, conversation.c.last_seq).correlate(conversation, membership)
+        page = wanted.subquery("page")
         self._parts = [parts]
         self.lists = [select(*map(users.array, _columns_inside(page))).lateral("messages")]
         while (reply_to := self._parts[-1].reply_to) is not None:
@@ -403,6 +412,14 @@ async def add_lists(connection: Connection, messages: Iterable[Message], parts: 
         leaders = await participants.leaders(connection, {message.conversation_key for message in led})
         for message in led:
             message.leaders = leaders.get(message.conversation_key, {})
+    await _add_notices(connection, [message for message, each in wanted if each.notice and message.kind == "SYSTEM"])
+
+
+async def _add_notices(connection: Connection, messages: Sequence[Message]) -> None:
+    if messages:
+        said = await notices.by_keys(connection, [message.key for message in messages])
+        for message in messages:
+            message.notice = said.get(message.key)
 
 
 def _keys(messages: Iterable[Message]) -> list[MessageKey]:

@@ -105,6 +105,17 @@ class MessageEdit:
 
 
 @dataclass(slots=True)
+class Notice:
+    """What a message of the system says, for programs."""
+
+    kind: str
+    actor: User | None
+    users: list[User]
+    """Whom it is about."""
+    title: str | None
+
+
+@dataclass(slots=True)
 class Message:
     conversation_key: UUID
     seq: int
@@ -127,6 +138,7 @@ class Message:
     reply_count: int | None = None
     leaders: Mapping[UUID, str] | None = None
     """The roles of the conversation's owners and admins."""
+    notice: Notice | None = None
 
     @property
     def id(self) -> str:
@@ -162,15 +174,26 @@ class ViewerState:
     last_seq: int
     last_read_seq: int
     last_delivered_seq: int
-    is_archived: bool
-    is_pinned: bool
-    muted_until: datetime | None
+    archived_seq: int | None = None
+    """The newest seq when it was put away."""
+    is_pinned: bool = False
+    muted_until: datetime | None = None
+    unread_from_seq: int | None = None
+    """It counts as unread from here on, whatever was read."""
     can_send: bool = True
     """Every role may, unless it is blocked or they are restricted; who is no member has no viewer state."""
 
     @property
+    def is_archived(self) -> bool:
+        """Until something is new in it."""
+        return self.archived_seq is not None and self.archived_seq >= self.last_seq
+
+    @property
     def unread_count(self) -> int:
-        return self.last_seq - self.last_read_seq
+        read = self.last_read_seq
+        if self.unread_from_seq is not None:
+            read = min(read, self.unread_from_seq - 1)
+        return self.last_seq - read
 
 
 @dataclass(slots=True)
@@ -183,10 +206,14 @@ class Conversation:
     last_activity_at: datetime
     last_seq: int
     revision: int
+    history: str
+    """What those see who are added later."""
     # Read only where they are asked for:
     viewer_state: ViewerState | None = None
     others: tuple[str, ...] = ()
     others_count: int = 0
+    first_seq: int = 1
+    """Of the first message that the viewer may see."""
     last_message: Message | None = None
     # Pages of its lists that were read along with it, each with what was asked for: ConversationParts have it.
     along_messages: tuple[Any, "list[Message]"] | None = None
@@ -198,8 +225,8 @@ class Conversation:
 
     @property
     def message_count(self) -> int:
-        """Deleted ones included: they keep their seq."""
-        return self.last_seq
+        """Those that the viewer may see, deleted ones included: they keep their seq."""
+        return self.last_seq - self.first_seq + 1
 
     @property
     def display_title(self) -> str:
@@ -232,6 +259,15 @@ class Participant:
 
 
 @dataclass(slots=True)
+class OwnState:
+    """A user's own side of a conversation, by itself."""
+
+    conversation_key: UUID
+    user: User
+    state: ViewerState
+
+
+@dataclass(slots=True)
 class Event:
     """Something that happened in a conversation, with what it is about as that stands now.
 
@@ -253,6 +289,10 @@ class Event:
     participant: Participant | None = None
     is_typing: bool = False
     reason: str = ""
+    state: ViewerState | None = None
+    """Of the one user to whom it is told."""
+    variant: str = ""
+    """Names what is told of it otherwise than to everybody; empty where nothing is."""
     conversation: Conversation | None = None
     """Where the viewer can no longer read it."""
     cursor: str = ""
@@ -262,7 +302,7 @@ class Event:
     def identity(self) -> tuple[object, ...]:
         """Equal for what is the same event, however often it is read."""
         if self.revision:
-            return self.conversation_key, self.revision
+            return self.conversation_key, self.revision, self.variant
         of = self.participant
         marks = (of.last_read_seq, of.last_delivered_seq) if of else (self.is_typing, self.at)
         return self.conversation_key, self.kind, self.actor and self.actor.key, marks

@@ -129,7 +129,6 @@ memberships = Table(
     metadata,
     Column("user_id", Uuid, ForeignKey(users.c.id), primary_key=True),
     Column("conversation_id", Uuid, ForeignKey(conversations.c.id), primary_key=True),
-    Column("is_archived", Boolean, nullable=False, server_default=text("false")),
     Column("is_pinned", Boolean, nullable=False, server_default=text("false")),
     Column("muted_until", _timestamp),
     Column(
@@ -146,9 +145,42 @@ memberships = Table(
         server_default=text("1"),
         comment="the first message that the user may see",
     ),
+    Column("archived_seq", Integer, comment="put away when this was the newest message"),
+    Column("unread_from_seq", Integer, comment="counts as unread from here on, whatever was read"),
+    Column(
+        "joined_revision",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="of the event by which they came; 0: there from the start",
+    ),
+    Column(
+        "state_xact",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="the transaction that last changed the user's own side, by parley.xact(); 0: none did",
+    ),
     # The conversations a user has joined since a horizon.
     Index("ix_memberships_user_id_xact", "user_id", "xact"),
     comment="A user's own side of a conversation, seen by that user alone; every right to a conversation rests on it.",
+)
+
+departures = Table(
+    "departures",
+    metadata,
+    Column("user_id", Uuid, ForeignKey(users.c.id), primary_key=True),
+    Column("conversation_id", Uuid, ForeignKey(conversations.c.id), primary_key=True),
+    Column(
+        "xact",
+        BigInteger,
+        nullable=False,
+        server_default=_xact,
+        comment="the transaction that wrote it, by parley.xact()",
+    ),
+    # The conversations a user has left since a horizon.
+    Index("ix_departures_user_id_xact", "user_id", "xact"),
+    comment="A conversation that a user was in and is not, for those of their streams that are away.",
 )
 
 participants = Table(
@@ -226,6 +258,19 @@ reactions = Table(
     Column("created_at", _timestamp, nullable=False),
     _of_message(),
     comment="One person's one emoji on one message.",
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("conversation_id", Uuid, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("actor_id", Uuid, ForeignKey(users.c.id)),
+    Column("user_ids", ARRAY(Uuid), nullable=False, comment="whom it is about"),
+    Column("title", Text, comment="the new one"),
+    _of_message(),
+    comment="What a message of the system says, for programs.",
 )
 
 message_edits = Table(

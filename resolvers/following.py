@@ -7,17 +7,19 @@ away all of it waits: a client that comes back in such a moment would take an er
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from db.events import Standing
-from db.rows import Event, User, ViewerState
+from db.events import Entry, Standing
+from db.memberships import Membership
+from db.rows import Event, OwnState, User, ViewerState
 from resolvers.errors import BadCursorError, NotFoundError
 from resolvers.log import ENTRIES
 from resolvers.positions import ConversationPosition, ViewerPosition
 from resolvers.reader import Reader, Source
 from resolvers.service import Service
-from resolvers.stream import Hub, receipt_changed
+from resolvers.stream import NEVER, Hub, receipt_changed, viewer_state_changed
 
 _AT_ONCE = 5  # conversations whose logs are read by one statement, which bounds what is in memory
 
@@ -29,9 +31,10 @@ async def conversation(service: Service, viewer: User, key: UUID, after: str | N
     """What happens in the conversation from now on, or after a cursor. Raises NotFoundError and BadCursorError."""
     position = ConversationPosition.of(key, after) if after is not None else None
     hub = service.hub
-    current = await hub.patiently(hub.log.revision, viewer.key, key)
-    if current is None:
+    membership = await hub.patiently(hub.log.membership, viewer.key, key)
+    if membership is None:
         raise NotFoundError("there is no such conversation")
+    current = membership.revision
     if position is not None and position.revision > current:
         raise BadCursorError(FUTURE)
     return ConversationSource(
@@ -39,14 +42,14 @@ async def conversation(service: Service, viewer: User, key: UUID, after: str | N
         viewer,
         position or ConversationPosition(key, current, hub.horizon),
         is_resumed=position is not None,
-        revision=current,
+        membership=membership,
     )
 
 
 async def viewer_events(service: Service, viewer: User, after: str | None) -> Source:
     """What happens in any of the viewer's conversations, from now on or after a cursor. Raises BadCursorError."""
     position = ViewerPosition.of(viewer.key, after) if after is not None else None
-    standing = await service.hub.patiently(service.hub.log.standing, viewer.key)
+    standing = await service.hub.patiently(service.hub.log.standing, viewer.key, NEVER)
     if position is not None:
         known = {key: revision for key, (revision, _) in position.ahead.items() if key in standing.newest}
         is_ahead = any(revision > standing.newest[key][0] for key, revision in known.items())
@@ -63,24 +66,24 @@ async def viewer_events(service: Service, viewer: User, after: str | None) -> So
 
 async def viewer_cursor(service: Service, viewer: User) -> str:
     """Where `viewer_events` goes on, so that nothing is missed that is not seen by what is read after this."""
-    return ViewerPosition.at(viewer.key, await service.hub.log.standing(viewer.key)).cursor
+    return ViewerPosition.at(viewer.key, await service.hub.log.standing(viewer.key, NEVER)).cursor
 
 
 class ConversationSource:
     """One conversation; its stream ends when the viewer has to leave, or the log does not reach back."""
 
     def __init__(
-        self, hub: Hub, viewer: User, position: ConversationPosition, *, is_resumed: bool, revision: int
+        self, hub: Hub, viewer: User, position: ConversationPosition, *, is_resumed: bool, membership: Membership
     ) -> None:
         self.position = position
         self._hub = hub
         self._viewer = viewer
         self._is_resumed = is_resumed
-        self._revision = revision
+        self._membership = membership
 
     def follow(self, reader: Reader) -> bool:
         key = self.position.conversation
-        reader.audience.add(key, reader, self._revision)
+        reader.audience.add(key, reader, self._membership.revision)
         return self._is_resumed or reader.audience.delivered(key) > self.position.revision
 
     def unfollow(self, reader: Reader) -> None:
@@ -92,12 +95,23 @@ class ConversationSource:
     def ends_with(self, event: Event) -> bool:
         return event.kind in {"AccessRevoked", "ResyncRequired"}
 
+    @property
+    def is_limited(self) -> bool:
+        return self._membership.entry.seq > 1
+
+    def shown(self, event: Event) -> Event | None:
+        entry = self._membership.entry
+        if entry.seq <= 1:
+            return event
+        return None if 0 < event.revision < entry.revision else _within(event, entry)
+
     async def missed(self, reader: Reader) -> AsyncIterator[Event]:
         hub, position, key = self._hub, self.position, self.position.conversation
-        newest = await hub.patiently(hub.log.revision, self._viewer.key, key)
-        if newest is None:
+        membership = await hub.patiently(hub.log.membership, self._viewer.key, key)
+        if membership is None:
             yield await _farewell(hub, self._viewer, key)
             return
+        self._membership, newest = membership, membership.revision
         horizon = hub.horizon
         for participant in await hub.patiently(hub.log.receipts_since, [key], position.horizon):
             yield receipt_changed(participant)
@@ -125,8 +139,10 @@ class ViewerSource:
         self._viewer = viewer
         self._is_resumed = is_resumed
         self._standing: Standing | None = standing
+        self._entries = standing.entries
         self._followed: set[UUID] = set()
         self._reader: Reader | None = None
+        self._left_since = position.horizon if is_resumed else NEVER
 
     def follow(self, reader: Reader) -> bool:
         self._reader = reader
@@ -156,10 +172,31 @@ class ViewerSource:
     def ends_with(self, _event: Event) -> bool:
         return False
 
+    @property
+    def is_limited(self) -> bool:
+        return bool(self._entries)
+
+    def shown(self, event: Event) -> Event | None:
+        """What was before the viewer came is not told, and to them their coming is the start of the conversation."""
+        entry = self._entries.get(event.conversation_key)
+        if entry is None:
+            return event
+        if 0 < event.revision < entry.revision:
+            return None
+        if event.revision == entry.revision:
+            return replace(event, kind="ConversationStarted", added_keys=(), variant="started")
+        return _within(event, entry)
+
+    def change(self, state: OwnState) -> None:
+        if self._reader is not None and state.conversation_key in self._followed:
+            self._reader.audience.tell(self._reader, viewer_state_changed(state))
+
     async def missed(self, reader: Reader) -> AsyncIterator[Event]:
         hub, position = self._hub, self.position
-        standing = await hub.patiently(hub.log.standing, self._viewer.key)
-        for key in self._followed - standing.newest.keys():
+        since, self._left_since = self._left_since, NEVER
+        standing = await hub.patiently(hub.log.standing, self._viewer.key, since)
+        self._entries = standing.entries
+        for key in (self._followed | set(standing.left)) - standing.newest.keys():
             self._followed.discard(key)
             reader.audience.remove(key, reader)
             yield await _farewell(hub, self._viewer, key)
@@ -168,6 +205,8 @@ class ViewerSource:
         position.learn(standing)
         for participant in await hub.patiently(hub.log.receipts_since, standing.newest.keys(), position.horizon):
             yield receipt_changed(participant)
+        for state in await hub.patiently(hub.log.states_since, [self._viewer.key], position.horizon):
+            yield viewer_state_changed(state)
         behind = await self._behind(standing)
         keys = list(behind)
         for at in range(0, len(keys), _AT_ONCE):
@@ -182,7 +221,10 @@ class ViewerSource:
         known = {key: revision for key, (revision, _) in position.ahead.items()}
         fresh = [key for key, (_, xact) in standing.newest.items() if key not in known and xact >= position.horizon]
         reached = await hub.patiently(hub.log.reached, fresh, position.horizon) if fresh else {}
-        return reached | {key: revision for key, revision in known.items() if revision < standing.newest[key][0]}
+        behind = reached | {key: revision for key, revision in known.items() if revision < standing.newest[key][0]}
+        for key in behind.keys() & standing.entries.keys():
+            behind[key] = max(behind[key], standing.entries[key].revision - 1)
+        return behind
 
     async def _rest(self, positions: dict[UUID, int], needs: frozenset[str]) -> AsyncIterator[Event]:
         """What follows the positions, up to the end of each log."""
@@ -205,11 +247,21 @@ class ViewerSource:
         reader.audience.add(key, reader, revision)
 
 
+def _within(event: Event, entry: Entry) -> Event | None:
+    """What of the event somebody sees who came there: no message from before, and none as what a later one answers."""
+    message = event.message
+    if message is None or (message.reply_to_seq is None and message.seq >= entry.seq):
+        return event
+    if message.seq < entry.seq:
+        return None
+    if message.reply_to_seq is not None and message.reply_to_seq < entry.seq:
+        return replace(event, message=replace(message, reply_to=None), variant="without reply")
+    return event
+
+
 async def _farewell(hub: Hub, viewer: User, key: UUID) -> Event:
     """What is told of a conversation that the viewer may not see any more: no more than they know of it."""
     row = await hub.patiently(hub.log.conversation, viewer.key, key)
     if row is not None:
-        row.viewer_state = ViewerState(
-            "MEMBER", 0, 0, 0, is_archived=False, is_pinned=False, muted_until=None, can_send=False
-        )
+        row.viewer_state = ViewerState("MEMBER", 0, 0, 0, can_send=False)
     return Event(key, "AccessRevoked", datetime.now(UTC), conversation=row)

@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 from uuid import UUID
 
-from db import conversations, events, memberships, participants, users
+from db import conversations, events, memberships, participants, states, users
 from db.conversations import ConversationParts
 from db.events import Look, Standing
+from db.memberships import Membership
 from db.pool import Database
-from db.rows import Conversation, Event, Participant, User
+from db.rows import Conversation, Event, OwnState, Participant, User
 
 ENTRIES = 200
 """Events of one conversation that are read at a time."""
@@ -22,12 +23,14 @@ class Log(Protocol):
 
     async def after(self, positions: Mapping[UUID, int], *, needs: frozenset[str]) -> list[Event]: ...
     async def look(self, conversations: Collection[UUID], viewers: Collection[UUID], since: int) -> Look: ...
-    async def standing(self, viewer: UUID) -> Standing: ...
+    async def standing(self, viewer: UUID, since: int) -> Standing: ...
     async def reached(self, conversations: Collection[UUID], horizon: int) -> dict[UUID, int]: ...
-    async def revision(self, viewer: UUID, conversation: UUID) -> int | None: ...
+    async def membership(self, viewer: UUID, conversation: UUID) -> Membership | None: ...
     async def conversation(self, viewer: UUID, key: UUID) -> Conversation | None: ...
     async def receipts(self, keys: Collection[tuple[UUID, UUID]]) -> list[Participant]: ...
     async def receipts_since(self, conversations: Collection[UUID], horizon: int) -> list[Participant]: ...
+    async def states(self, keys: Collection[tuple[UUID, UUID]]) -> list[OwnState]: ...
+    async def states_since(self, viewers: Collection[UUID], horizon: int) -> list[OwnState]: ...
     async def people(self, keys: Collection[UUID]) -> dict[UUID, User]: ...
 
 
@@ -47,20 +50,20 @@ class DatabaseLog:
         async with self._database.system() as connection:
             return await events.look(connection, list(conversations), list(viewers), since)
 
-    async def standing(self, viewer: UUID) -> Standing:
-        """How far each of the viewer's conversations is."""
+    async def standing(self, viewer: UUID, since: int) -> Standing:
+        """How far each of the viewer's conversations is, and which they left at or above a horizon."""
         async with self._database.system() as connection:
-            return await events.standing(connection, viewer)
+            return await events.standing(connection, viewer, since)
 
     async def reached(self, conversations: Collection[UUID], horizon: int) -> dict[UUID, int]:
         """The last revision of each conversation that lies below the horizon."""
         async with self._database.system() as connection:
             return await events.reached(connection, list(conversations), horizon)
 
-    async def revision(self, viewer: UUID, conversation: UUID) -> int | None:
-        """The newest revision of the conversation; None where the viewer may not see it."""
+    async def membership(self, viewer: UUID, conversation: UUID) -> Membership | None:
+        """Where the conversation is, and what of it is the viewer's to see; None where nothing is."""
         async with self._database.system() as connection:
-            return await memberships.revision(connection, viewer, conversation)
+            return await memberships.find(connection, viewer, conversation)
 
     async def conversation(self, viewer: UUID, key: UUID) -> Conversation | None:
         """The conversation as it looks to the viewer, who need not be a member."""
@@ -76,6 +79,16 @@ class DatabaseLog:
         """Participants whose watermarks moved at or above the horizon."""
         async with self._database.system() as connection:
             return await participants.changed(connection, list(conversations), horizon)
+
+    async def states(self, keys: Collection[tuple[UUID, UUID]]) -> list[OwnState]:
+        """The own sides of conversations, each a conversation and a user who is in it."""
+        async with self._database.system() as connection:
+            return await states.by_keys(connection, list(keys))
+
+    async def states_since(self, viewers: Collection[UUID], horizon: int) -> list[OwnState]:
+        """What these users changed of their own sides at or above the horizon."""
+        async with self._database.system() as connection:
+            return await states.changed(connection, list(viewers), horizon)
 
     async def people(self, keys: Collection[UUID]) -> dict[UUID, User]:
         """Those of the users who exist."""

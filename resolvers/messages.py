@@ -40,9 +40,9 @@ def page(conversation: Conversation, wanted: Window, found: Sequence[Message]) -
     connection = cursors.messages(conversation.key)
     return Page(
         nodes=found,
-        has_previous=wanted.low > 1 and conversation.last_seq > 0,
+        has_previous=wanted.low > conversation.first_seq and conversation.last_seq > 0,
         has_next=wanted.high < conversation.last_seq,
-        total_count=conversation.last_seq,
+        total_count=conversation.message_count,
         cursor=lambda message: cursors.from_number(connection, message.seq),
     )
 

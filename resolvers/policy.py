@@ -11,6 +11,8 @@ class Policy:
     edit_window: int | None = None
     max_reactions_per_message: int = 20
     hide_blocked: bool = True
+    max_participants: int = 1_000
+    max_pinned_messages: int = 50
     markdown_images: bool = False
     max_scheduled_messages: int = 100
     max_schedule_days: int = 365

@@ -58,6 +58,13 @@ class Source(Protocol):
     def ends_with(self, event: Event) -> bool:
         """Whether nothing may follow the event."""
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there may be events that are not shown to the viewer as they are."""
+
+    def shown(self, event: Event) -> Event | None:
+        """The event as the viewer may see it, which is the event itself for most; None: it is not theirs to see."""
+
 
 class Reader:
     """Brings a source's events to a sink: each once, in order."""
@@ -93,7 +100,9 @@ class Reader:
     def offer(self, events: Sequence[Event]) -> None:
         """Take what the hub hands on, now: a single event, or consecutive entries of a log that remove nobody."""
         if self._state is State.LIVE:
-            if self._has_to_leave(events[0]) or not self._sink.push(events, self.position):
+            if self._source.is_limited and not self._sees(events):
+                self._pass_over(events)
+            elif self._has_to_leave(events[0]) or not self._sink.push(events, self.position):
                 self.fall_behind()
         elif self._state is State.TURNING:
             self._kept.extend(events)
@@ -113,6 +122,19 @@ class Reader:
 
     def _has_to_leave(self, event: Event) -> bool:
         return bool(event.removed_keys) and self.position.is_new(event) and self._source.concerns(event)
+
+    def _sees(self, events: Sequence[Event]) -> bool:
+        """Whether all of it is shown as it is."""
+        shown = self._source.shown
+        return all(shown(event) is event for event in events)
+
+    def _pass_over(self, events: Sequence[Event]) -> None:
+        """A single event may be none of the viewer's. What is told in another way comes from the log."""
+        (first, *more) = events
+        if more or self._source.shown(first) is not None or self._has_to_leave(first):
+            self.fall_behind()
+        elif self.position.is_new(first):
+            self.position.advance(first)
 
     async def _be_live(self) -> None:
         """Until the reader falls behind."""
@@ -151,7 +173,9 @@ class Reader:
 
     async def _give(self, event: Event) -> None:
         self.position.advance(event)
-        await self._sink.send(event)
+        shown = self._source.shown(event)
+        if shown is not None:
+            await self._sink.send(shown)
 
 
 class Audience:
@@ -197,6 +221,11 @@ class Audience:
     def miss(self, conversation: UUID) -> None:
         for reader in self.readers(conversation):
             reader.fall_behind()
+
+    def tell(self, reader: Reader, event: Event) -> None:
+        """Let a single reader hear what is for nobody else."""
+        if reader in self.members:
+            reader.offer([event])
 
     def advance(self, horizon: int) -> None:
         for reader in self.members:

@@ -23,7 +23,6 @@ from resolvers.errors import (
 from resolvers.identity import Caller
 from resolvers.service import Service
 
-MOST_PARTICIPANTS = 1_000
 LONGEST_TITLE = 200  # characters, of a conversation and of its context
 LONGEST_CONTEXT = 255  # characters of its type, and of its id
 LONGEST_URL = 2_048  # characters
@@ -64,7 +63,7 @@ class Started:
 async def start(service: Service, caller: Caller, request: StartRequest) -> Started:
     """Raises RefusedError, and then nothing was changed."""
     request = replace(request, participants=tuple(dict.fromkeys(request.participants)))
-    wrong = _errors(request, caller, service.policy.max_body_length)
+    wrong = _errors(request, caller, service)
     if wrong:
         raise RefusedError(*wrong)
     if request.first_message and request.first_message.attachments:
@@ -131,23 +130,28 @@ def _repeated(before: Start, request: StartRequest) -> Started:
     return Started(before.conversation, message, before.was_created)
 
 
-def _errors(request: StartRequest, caller: Caller, longest_body: int) -> list[UserError]:
-    found = _participant_errors(request, caller)
-    if request.title is not None and not 1 <= len(request.title.strip()) <= len(request.title) <= LONGEST_TITLE:
+def is_title(text: str) -> bool:
+    """Whether a conversation may be called so."""
+    return 1 <= len(text.strip()) <= len(text) <= LONGEST_TITLE
+
+
+def _errors(request: StartRequest, caller: Caller, service: Service) -> list[UserError]:
+    found = _participant_errors(request, caller, service.policy.max_participants)
+    if request.title is not None and not is_title(request.title):
         found.append(Invalid(f"a title has from 1 to {LONGEST_TITLE} characters and is not blank", ("input", "title")))
     if request.context:
         found += _context_errors(request.context)
     if request.first_message:
-        found += contents.errors(request.first_message, caller.roles, longest_body, _FIRST)
+        found += contents.errors(request.first_message, caller.roles, service.policy.max_body_length, _FIRST)
     return found
 
 
-def _participant_errors(request: StartRequest, caller: Caller) -> list[UserError]:
+def _participant_errors(request: StartRequest, caller: Caller, most: int) -> list[UserError]:
     path = ("input", "participantIds")
     if caller.user.key in request.participants:
         return [Invalid("leave yourself out: you are a participant already", path)]
-    if not 1 <= len(request.participants) <= MOST_PARTICIPANTS:
-        return [Invalid(f"give from 1 to {MOST_PARTICIPANTS} participants, not {len(request.participants)}", path)]
+    if not 1 <= len(request.participants) < most:
+        return [Invalid(f"give from 1 to {most - 1} participants, not {len(request.participants)}", path)]
     return []
 
 

@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 
 from db.pool import DatabaseUnavailableError
-from db.rows import Event, Participant
+from db.rows import Event, OwnState, Participant
 from resolvers.counters import Counters
 from resolvers.log import ENTRIES, Log
 from resolvers.typists import Typists
@@ -31,7 +31,8 @@ SWEEP = 2.0
 """Seconds after which the hub looks for itself whether it missed something."""
 
 _RETRY = 0.5  # seconds
-_NEVER = 2**63 - 1  # a horizon above all
+NEVER = 2**63 - 1
+"""A horizon above all."""
 _PAUSE = 0.1  # seconds between two readings of receipts, which makes a burst of them one
 
 P = ParamSpec("P")
@@ -60,6 +61,9 @@ class Newcomer(Protocol):
     def join(self, conversation: UUID) -> None:
         """The user is a member of the conversation, perhaps for a while already."""
 
+    def change(self, state: OwnState) -> None:
+        """The user's own side of a conversation, perhaps as they know it already."""
+
 
 class _Followed:
     """A conversation with listeners here."""
@@ -85,6 +89,7 @@ class Hub:
         self._receipts: set[tuple[UUID, UUID]] = set()
         self._receipts_at = 0.0
         self._receipts_horizon = 0
+        self._states: set[tuple[UUID, UUID]] = set()
         self._typing: dict[tuple[UUID, UUID], bool] = {}
         self._typists = Typists(self._note_typing)
         self._is_look_due = self._is_all_suspect = True
@@ -180,6 +185,9 @@ class Hub:
             case Kind.RECEIPT if hint.conversation in self._followed:
                 self._receipts.add((hint.conversation, hint.user))
                 self._disturbed.set()
+            case Kind.STATE if hint.user in self._newcomers:
+                self._states.add((hint.conversation, hint.user))
+                self._disturbed.set()
             case Kind.TYPING | Kind.SILENT:
                 self._typists.hear(hint.conversation, hint.user, is_typing=hint.kind is Kind.TYPING)
 
@@ -210,6 +218,9 @@ class Hub:
                 await self._read(behind)
             if self._receipts:
                 await self._read_receipts()
+            if self._states:
+                states, self._states = self._states, set()
+                self._tell_states(await self.patiently(self.log.states, states))
             if self._typing:
                 typing, self._typing = self._typing, {}
                 await self._tell_typing(typing)
@@ -217,7 +228,7 @@ class Hub:
     async def _look(self) -> None:
         """Hand on everything there is, and then move the horizon."""
         is_all_suspect, self._is_all_suspect = self._is_all_suspect, False
-        since, self._joined_since = self._joined_since, _NEVER
+        since, self._joined_since = self._joined_since, NEVER
         horizon = since  # should the look fail
         try:
             look = await self.patiently(self.log.look, self._followed.keys(), self._newcomers.keys(), since)
@@ -282,10 +293,17 @@ class Hub:
         if since and self._followed:
             followed = list(self._followed)
             self._tell_receipts(await self.patiently(self.log.receipts_since, followed, since))
+        if since and self._newcomers:
+            self._tell_states(await self.patiently(self.log.states_since, list(self._newcomers), since))
 
     def _tell_receipts(self, participants: Iterable[Participant]) -> None:
         for participant in participants:
             self._tell(receipt_changed(participant))
+
+    def _tell_states(self, states: Iterable[OwnState]) -> None:
+        for state in states:
+            for newcomer in list(self._newcomers.get(state.user.key, ())):
+                newcomer.change(state)
 
     async def _tell_typing(self, typing: dict[tuple[UUID, UUID], bool]) -> None:
         people = await self.patiently(self.log.people, {user for _, user in typing})
@@ -325,3 +343,8 @@ def receipt_changed(participant: Participant) -> Event:
     """The event of a participant's receipts as they are."""
     at = participant.last_read_at or datetime.now(UTC)
     return Event(participant.conversation_key, "ReceiptChanged", at, participant.user, participant=participant)
+
+
+def viewer_state_changed(own: OwnState) -> Event:
+    """The event of a user's own side of a conversation as it is, for that user alone."""
+    return Event(own.conversation_key, "ViewerStateChanged", datetime.now(UTC), own.user, state=own.state)

@@ -31,7 +31,7 @@ class Typing:
         if was_typing == is_typing and now - at < THROTTLE:
             return
         async with self._database.viewer(viewer.key) as connection:
-            if await memberships.revision(connection, viewer.key, conversation) is None:
+            if await memberships.find(connection, viewer.key, conversation) is None:
                 raise RefusedError(NotFound("there is no such conversation", ("input", "conversationId")))
         self._told[key] = (is_typing, now)
         self._told.move_to_end(key)

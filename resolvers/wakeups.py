@@ -30,6 +30,7 @@ class Kind(Enum):
     EVENT = "e"
     JOINED = "j"  # an event by which somebody came to the conversation
     RECEIPT = "r"
+    STATE = "v"  # a user's own side of a conversation
     TYPING = "t"
     SILENT = "s"  # no longer typing
 
@@ -38,7 +39,7 @@ class Hint(NamedTuple):
     kind: Kind
     conversation: UUID
     number: int
-    """The newest revision; of receipts and typing the user, whose key is a number too."""
+    """The newest revision; of receipts, states and typing the user, whose key is a number too."""
 
     @property
     def user(self) -> UUID:
@@ -50,7 +51,7 @@ class Hint(NamedTuple):
         match self.kind:
             case Kind.EVENT | Kind.JOINED:
                 return self.kind, self.conversation
-            case Kind.RECEIPT:
+            case Kind.RECEIPT | Kind.STATE:
                 return self.kind, self.conversation, self.number
             case Kind.TYPING | Kind.SILENT:
                 return Kind.TYPING, self.conversation, self.number
@@ -109,6 +110,10 @@ class Wakeups:
     def tell_receipt(self, conversation: UUID, user: UUID) -> None:
         """The user's watermarks have moved."""
         self._tell(Hint(Kind.RECEIPT, conversation, user.int))
+
+    def tell_state(self, conversation: UUID, user: UUID) -> None:
+        """The user changed their own side of the conversation."""
+        self._tell(Hint(Kind.STATE, conversation, user.int))
 
     def tell_typing(self, conversation: UUID, user: UUID, *, is_typing: bool) -> None:
         """The user is typing, or stopped."""

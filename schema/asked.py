@@ -88,6 +88,7 @@ class Asked:
             reply_count="replyCount" in self,
             leaders=self.has_any("viewerCanDelete", "edits"),
             attachments="attachments" in self,
+            notice="notice" in self,
         )
 
     def arguments(self, name: str, variables: Mapping[str, Any]) -> PageArguments | None:
@@ -114,6 +115,7 @@ class Asked:
         if found is None:
             found = ConversationParts(
                 viewer_state="viewerState" in self,
+                first_seq=self.has_any("messages", "messageCount"),
                 others="displayTitle" in self,
                 last_message=self.beneath("lastMessage").message_parts if "lastMessage" in self else None,
                 messages=_message_page(self.beneath("messages"), messages, key),

@@ -33,7 +33,7 @@ from schema.pages import (
     page_arguments,
 )
 from schema.participants import ParticipantConnection, ParticipantRole
-from schema.visibility import PER_VIEWER
+from schema.visibility import PER_VIEWER, per_viewer_with
 
 if TYPE_CHECKING:
     from schema.events import ConversationEventConnection
@@ -77,7 +77,7 @@ def _asked_messages(
 def _messages(root: rows.Conversation, given: "_Asked[tuple[Pane, MessageParts | None]]") -> Page[rows.Message] | None:
     """A page of messages, if it was read along with the conversation or there is nothing to be read."""
     pane, parts = wanted = given.of(root)
-    window = pane.window(root.key, root.last_seq)
+    window = pane.window(root)
     if parts is None or window.low > window.high:
         return messages.page(root, window, [])
     along = root.along_messages
@@ -104,6 +104,12 @@ class ConversationKind(Enum):
     GROUP = strawberry.enum_value("GROUP", description="Any number of people.")
 
 
+@strawberry.enum(description="What those see who are added to a conversation later.")
+class ConversationHistory(Enum):
+    ALL = strawberry.enum_value("ALL", description="All of it.")
+    FROM_JOINING = strawberry.enum_value("FROM_JOINING", description="What is sent from their coming on.")
+
+
 @strawberry.type(description="What a conversation is about in the host application: a gig, a help request, an order.")
 class ConversationContext:
     type: str = strawberry.field(description="The sort of thing, in the host application's words.")
@@ -118,15 +124,24 @@ class ConversationContext:
 )
 class ViewerState:
     role: ParticipantRole = strawberry.field(description="What the viewer may do here.")
-    unread_count: int = strawberry.field(description="Messages the viewer has not read.")
+    unread_count: int = strawberry.field(
+        description="Messages the viewer has not read; those from `unreadFromSeq` on, where that is set."
+    )
     last_read_seq: int = strawberry.field(description="The viewer has read every message up to this seq; 0: none.")
     last_delivered_seq: int = strawberry.field(
         description="The viewer has received every message up to this seq; 0: none."
     )
-    is_archived: bool = strawberry.field(description="Whether the viewer has put it away.")
+    unread_from_seq: int | None = strawberry.field(
+        description="The viewer marked it as unread from this message on; the next `markRead` ends that. Nobody else sees it."
+    )
+    is_archived: bool = strawberry.field(
+        description="Whether the viewer has put it away. The next message brings it back."
+    )
     is_pinned: bool = strawberry.field(description="Whether the viewer keeps it on top.")
     muted_until: datetime | None = strawberry.field(description="Until when it makes no noise for the viewer.")
-    can_send: bool = strawberry.field(description="Whether the viewer may send here.")
+    can_send: bool = strawberry.field(
+        description="Whether the viewer may send here now: nobody has blocked anybody, nor is the viewer restricted."
+    )
 
 
 @strawberry.type(description="Messages between people, in one order that is the same for all of them.")
@@ -142,8 +157,15 @@ class Conversation(Node):
     context: ConversationContext | None = strawberry.field(description="What it is about in the host application.")
     created_at: datetime = strawberry.field(description="When it was started.")
     last_activity_at: datetime = strawberry.field(description="When something last happened; orders `conversations`.")
-    last_message: Message | None = strawberry.field(description="The newest message.")
-    message_count: int = strawberry.field(description="All messages, deleted ones included: the newest seq.")
+    history: ConversationHistory = strawberry.field(
+        description="What those see of its messages who are added later. Who is in it keeps what they see."
+    )
+    last_message: Message | None = strawberry.field(
+        description="The newest message.", metadata=per_viewer_with("replyTo")
+    )
+    message_count: int = strawberry.field(
+        description="All messages that the viewer may see, deleted ones included.", metadata=PER_VIEWER
+    )
     viewer_state: ViewerState = strawberry.field(description="The viewer's own side of it.")
 
     @strawberry.field(description="Start `conversationEvents(after:)` here: nothing since this answer is missed.")
@@ -153,7 +175,7 @@ class Conversation(Node):
     @strawberry.field(
         description="Its messages, oldest first inside a page. Without arguments the newest page of 50.",
         graphql_type=MessageConnection,
-        metadata=_MESSAGES.metadata,
+        metadata={**_MESSAGES.metadata, **PER_VIEWER},
     )
     def messages(
         root: strawberry.Parent[rows.Conversation],
@@ -168,9 +190,18 @@ class Conversation(Node):
         return _messages(root, given) or loading.message_page(info, root, *given.of(root))
 
     @strawberry.field(
+        description="The messages that are pinned in it, last pinned first. `pinMessage` says how many there may be.",
+        graphql_type=list[Message],
+        metadata=PER_VIEWER,
+    )
+    async def pinned_messages(root: strawberry.Parent[rows.Conversation], info: Info) -> list[rows.Message]:
+        return await loading.pinned_messages(info, root.key, asked(info).message_parts)
+
+    @strawberry.field(
         description="Its log after a cursor, oldest first, for clients that ask now and then instead of subscribing. "
         "The cursors are those of `conversationEvents`. 100 by default.",
         graphql_type=LazyEvents,
+        metadata=PER_VIEWER,
     )
     async def events(
         root: strawberry.Parent[rows.Conversation],

@@ -141,6 +141,22 @@ CreateUploadError = Annotated[
     PermissionDeniedError | ValidationError,
     strawberry.union("CreateUploadError", description="Why nothing can be uploaded."),
 ]
+UpdateConversationError = Annotated[
+    NotFoundError | PermissionDeniedError | ValidationError,
+    strawberry.union("UpdateConversationError", description="Why a conversation was not changed."),
+]
+ParticipantsError = Annotated[
+    NotFoundError | PermissionDeniedError | ValidationError,
+    strawberry.union("ParticipantsError", description="Why nobody was added, removed or given another role."),
+]
+UpdateViewerStateError = Annotated[
+    NotFoundError | ValidationError,
+    strawberry.union("UpdateViewerStateError", description="Why the viewer's side of a conversation was not changed."),
+]
+PinMessageError = Annotated[
+    NotFoundError | PermissionDeniedError | ValidationError,
+    strawberry.union("PinMessageError", description="Why a message was not pinned, or not unpinned."),
+]
 MarkReadError = Annotated[
     NotFoundError | ValidationError,
     strawberry.union("MarkReadError", description="Why nothing was marked read."),

@@ -12,7 +12,7 @@ from resolvers.pages import Edge
 from schema import loading
 from schema.asked import conversation_parts
 from schema.context import Info
-from schema.conversations import Conversation
+from schema.conversations import Conversation, ViewerState
 from schema.messages import Message, MessageEdge
 from schema.nodes import describes
 from schema.pages import EDGES, NODES, PAGE_INFO, PageInfo
@@ -133,6 +133,17 @@ class ConversationChanged(ConversationEvent):
 
 
 @strawberry.type(
+    description="The viewer changed their own side of the conversation, perhaps in another window: put it away, pinned, "
+    "muted or marked it. Only `viewerEvents` tells it, to that viewer alone. It is state, as receipts are."
+)
+class ViewerStateChanged(ConversationEvent):
+    is_type_of = describes(rows.Event, kind="ViewerStateChanged")
+
+    conversation: Conversation = _located()
+    state: ViewerState = strawberry.field(description="The viewer's own side, as it is now.")
+
+
+@strawberry.type(
     description="Somebody (`actor`) types, still types, or stopped. Not stored: it is told while it happens, and ends "
     "by itself after ten seconds."
 )
@@ -172,6 +183,7 @@ TYPES = [
     ReceiptChanged,
     ParticipantsChanged,
     ConversationChanged,
+    ViewerStateChanged,
     TypingChanged,
     ResyncRequired,
     AccessRevoked,

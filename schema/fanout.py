@@ -136,7 +136,8 @@ class Group(Audience):
         self._executor = executor
         self._is_shared = is_shared
         self._forget = forget
-        self._heard: deque[Event | int] = deque()  # an event, or a horizon behind those before it
+        self._heard: deque[Event | int | tuple[Reader, Event]] = deque()
+        """Events, horizons behind those before them, and events for a single reader."""
         self._worker: asyncio.Task[None] | None = None
         self._answers: dict[Hashable, Answer | asyncio.Future[Answer]] = {}
         self._older: dict[Hashable, Answer | asyncio.Future[Answer]] = {}
@@ -148,6 +149,10 @@ class Group(Audience):
 
     def hear(self, event: Event) -> None:
         self._heard.append(event)
+        self._work()
+
+    def tell(self, reader: Reader, event: Event) -> None:
+        self._heard.append((reader, event))
         self._work()
 
     def advance(self, horizon: int) -> None:
@@ -178,6 +183,8 @@ class Group(Audience):
             if isinstance(heard, int):
                 self._forget_older()
                 super().advance(heard)
+            elif isinstance(heard, tuple):
+                await self._tell(*heard)
             elif self.readers(heard.conversation_key):
                 begun = perf_counter()
                 await self._offer(heard)
@@ -197,6 +204,14 @@ class Group(Audience):
         if event is not None:
             self.miss(first.conversation_key)  # to the log, where the viewer's rights are looked at
 
+    async def _tell(self, reader: Reader, event: Event) -> None:
+        if answer := await self._shown(event):
+            self.run = Run()
+            self.run.add(event, answer)
+            super().tell(reader, event)
+        else:
+            reader.fall_behind()
+
     async def _shown(self, event: Event) -> Answer | None:
         """The answer that all may see, if there is one."""
         try:
@@ -209,7 +224,7 @@ class Group(Audience):
     def _follower(self) -> Event | None:
         """Take what was heard next, if the run goes on with it."""
         following = self._heard[0] if self._heard else None
-        if following is None or isinstance(following, int) or not self.run.goes_on_with(following):
+        if not isinstance(following, Event) or not self.run.goes_on_with(following):
             return None
         self._heard.popleft()
         return following

@@ -15,6 +15,7 @@ from resolvers import (
     events,
     messages,
     participants,
+    pins,
     scheduling,
     threads,
     users,
@@ -101,7 +102,7 @@ async def message_page(
     info: Info, root: rows.Conversation, pane: Pane, parts: MessageParts | None
 ) -> Page[rows.Message]:
     """A page of messages; those of all conversations on a page are one statement."""
-    context, window = info.context, pane.window(root.key, root.last_seq)
+    context, window = info.context, pane.window(root)
     parts = parts or MessageParts()
 
     async def load(windows: list[Window]) -> list[list[rows.Message]]:
@@ -109,6 +110,17 @@ async def message_page(
 
     found: list[rows.Message] = await context.load(("messages", parts), window, load)
     return messages.page(root, window, found)
+
+
+async def pinned_messages(info: Info, conversation: UUID, parts: MessageParts) -> list[rows.Message]:
+    """The messages that are pinned in the conversation; those of all conversations on a page are one statement."""
+    context = info.context
+
+    async def load(keys: list[UUID]) -> list[list[rows.Message]]:
+        found = await pins.of_conversations(context.service, context.viewer_key, keys, parts)
+        return [found.get(key, []) for key in keys]
+
+    return await context.load(("pinned", parts), conversation, load)
 
 
 async def participant_page(info: Info, root: rows.Conversation, cut: Cut) -> Page[rows.Participant]:

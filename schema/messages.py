@@ -73,6 +73,26 @@ class MessageEdit:
     edited_at: datetime = strawberry.field(description="When it was edited, and said so no longer.")
 
 
+@strawberry.enum(description="What the conversation says of itself.")
+class NoticeKind(Enum):
+    PARTICIPANTS_ADDED = strawberry.enum_value("PARTICIPANTS_ADDED", description="`actor` added `users`.")
+    PARTICIPANT_REMOVED = strawberry.enum_value("PARTICIPANT_REMOVED", description="`actor` removed `users`.")
+    PARTICIPANT_LEFT = strawberry.enum_value("PARTICIPANT_LEFT", description="`actor` left.")
+    TITLE_CHANGED = strawberry.enum_value("TITLE_CHANGED", description="`actor` changed the title to `title`.")
+
+
+@strawberry.type(
+    description="What a SYSTEM message says, in parts: for clients that say it in another language than its body does."
+)
+class Notice:
+    is_type_of = describes(rows.Notice)
+
+    kind: NoticeKind = strawberry.field(description="What happened.")
+    actor: User | None = strawberry.field(description="Who did it; null where they were erased.")
+    users: list[User] = strawberry.field(description="Whom it is about, all of them.")
+    title: str | None = strawberry.field(description="The new title of TITLE_CHANGED; null: none.")
+
+
 LazyConversation = Annotated["Conversation", strawberry.lazy("schema.conversations")]
 
 
@@ -98,6 +118,9 @@ class Message(Node):
         description="The message it answers; a deleted one stays, as a tombstone."
     )
 
+    notice: Notice | None = strawberry.field(
+        description="What a SYSTEM message says, in parts; null for all others, and where a program sent it."
+    )
     reactions: list[ReactionGroup] = strawberry.field(
         description="What people reacted with, in the order in which each emoji was first used."
     )

@@ -23,6 +23,11 @@ PER_VIEWER: Final[Mapping[Any, Any]] = {"is_per_viewer": True}
 """The metadata of a field that depends on the viewer although its name does not begin with `viewer`."""
 
 
+def per_viewer_with(*names: str) -> Mapping[Any, Any]:
+    """The metadata of a field that depends on the viewer where any of these is asked for beneath it."""
+    return {"per_viewer_with": frozenset(names)}
+
+
 def depends_on_viewer(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> bool:
     """Whether anything that the (valid) operation asks for of its root fields depends on who is asking.
 
@@ -33,11 +38,20 @@ def depends_on_viewer(schema: GraphQLSchema, document: DocumentNode, operation: 
     return root is not None and _Walk(schema, fragments, root).depends(root, operation.selection_set)
 
 
+def is_per_viewer_with(field: GraphQLField) -> frozenset[str]:
+    """The fields with which, beneath it, this one depends on the viewer."""
+    found: frozenset[str] = _marks(field).get("per_viewer_with", frozenset())
+    return found
+
+
 def is_per_viewer(name: str, field: GraphQLField) -> bool:
     """Whether the field itself depends on the viewer: by its name, as the schema promises, or by its metadata."""
+    return name.startswith("viewer") or bool(_marks(field).get("is_per_viewer"))
+
+
+def _marks(field: GraphQLField) -> Mapping[Any, Any]:
     definition = field.extensions.get("strawberry-definition")
-    marks = definition.metadata if isinstance(definition, StrawberryField) else {}
-    return name.startswith("viewer") or bool(marks.get("is_per_viewer"))
+    return definition.metadata if isinstance(definition, StrawberryField) else {}
 
 
 class _Walk:
@@ -70,9 +84,26 @@ class _Walk:
         fields = [field for type_ in self._possible(parent) if (field := self._schema.get_field(type_, name))]
         return any(
             (parent is not self._root and is_per_viewer(name, field))
+            or self._holds_any(is_per_viewer_with(field), node.selection_set)
             or self.depends(get_named_type(field.type), node.selection_set)
             for field in fields
         )
+
+    def _holds_any(self, names: frozenset[str], selections: SelectionSetNode | None) -> bool:
+        """Whether any of these is selected, by whatever fragments."""
+        rest, seen = [selections] if names else [], set[str]()
+        while rest:
+            selection = rest.pop()
+            for node in selection.selections if selection else ():
+                if isinstance(node, FieldNode):
+                    if node.name.value in names:
+                        return True
+                elif isinstance(node, InlineFragmentNode):
+                    rest.append(node.selection_set)
+                elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+                    seen.add(node.name.value)
+                    rest.append(self._fragments[node.name.value].selection_set)
+        return False
 
     def _possible(self, parent: GraphQLNamedType) -> list[Any]:
         """The type, and where it is abstract every type that it may turn out to be."""

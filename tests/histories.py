@@ -30,7 +30,7 @@ _TABLES = {
         FROM parley.direct_conversations
         JOIN parley.users a ON a.id = low_user_id JOIN parley.users b ON b.id = high_user_id ORDER BY 1, 2""",
     "memberships": """
-        SELECT conversation_id, u.handle, is_archived, is_pinned, muted_until
+        SELECT conversation_id, u.handle, archived_seq, is_pinned, muted_until
         FROM parley.memberships JOIN parley.users u ON u.id = user_id ORDER BY 1, 2""",
     "participants": """
         SELECT conversation_id, u.handle, role, joined_at, last_read_seq, last_read_at, last_delivered_seq

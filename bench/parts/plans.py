@@ -130,7 +130,7 @@ async def _statements(url: str, handle: str = "person1") -> list[Asked]:
         "Inbox": lambda c: inbox.page(c, viewer, Cut(20), Filter(), line),
         "Unread counts": lambda c: inbox.unread(c, viewer),
         "A message, after it was sent": lambda c: messages.window(c, [Window(room, last, last)], message),
-        "Membership": lambda c: memberships.revision(c, viewer, room),
+        "Membership": lambda c: memberships.find(c, viewer, room),
         "Participants, a page after another": lambda c: participants.page(c, [room], Cut(20)),
         "Events after a revision": lambda c: events.after(c, {room: last - 50}, 100),
     }

@@ -4,6 +4,8 @@ import strawberry
 
 from schema.mutations.blocking import BlockingMutations
 from schema.mutations.editing import EditingMutations
+from schema.mutations.groups import GroupMutations
+from schema.mutations.pins import PinMutations
 from schema.mutations.rates import limited
 from schema.mutations.reactions import ReactionMutations
 from schema.mutations.receipts import ReceiptMutations
@@ -12,6 +14,7 @@ from schema.mutations.sending import SendingMutations
 from schema.mutations.starting import StartingMutations
 from schema.mutations.typing import TypingMutations
 from schema.mutations.uploads import UploadMutations
+from schema.mutations.viewer_states import ViewerStateMutations
 
 
 @limited
@@ -26,5 +29,8 @@ class Mutation(
     ReactionMutations,
     UploadMutations,
     BlockingMutations,
+    GroupMutations,
+    ViewerStateMutations,
+    PinMutations,
 ):
     pass

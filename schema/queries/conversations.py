@@ -25,6 +25,12 @@ class ConversationFilter:
     archived: bool | None = strawberry.field(
         default=UNSET, description="Only archived ones, or else only those that are not, which is the default."
     )
+    pinned: bool | None = strawberry.field(
+        default=UNSET, description="Only those that the viewer pinned, or else only those that are not."
+    )
+    muted: bool | None = strawberry.field(
+        default=UNSET, description="Only those that make no noise now, or else only those that do."
+    )
     with_user_id: strawberry.ID | None = strawberry.field(default=UNSET, description="Only with this participant.")
     context: ContextInput | None = strawberry.field(
         default=UNSET, description="Only about this; its type and id count."
@@ -39,6 +45,8 @@ class ConversationFilter:
             archived=bool(given(self.archived)),
             kind=kind.name if kind else None,
             unread_only=bool(given(self.unread_only)),
+            pinned=given(self.pinned),
+            muted=given(self.muted),
             with_user=parse_user_id(with_user) if with_user is not None else None,
             context=(context.type, context.id) if context else None,
             query=(given(self.query) or "").strip() or None,

@@ -38,6 +38,8 @@ async def _people(database: Database, *handles: str) -> list[User]:
 # $1: the conversation, $2: who sent its message, $3: the other one.
 _MORE = [
     "INSERT INTO parley.message_edits SELECT $1, 1, 1, 'before', 'PLAIN', now() WHERE $2 <> $3::uuid",
+    "INSERT INTO parley.notices SELECT $1, 1, 'TITLE_CHANGED', $2, '{}', 'x' WHERE $2 <> $3::uuid",
+    "INSERT INTO parley.departures SELECT $2, $1, 1 WHERE $2 <> $3::uuid",
     "INSERT INTO parley.mentions SELECT $1, 1, $2 WHERE $2 <> $3::uuid",
     "INSERT INTO parley.pins SELECT $1, 1, $2, now() WHERE $2 <> $3::uuid",
     (
@@ -144,9 +146,11 @@ async def test_a_participant_sees_the_conversation(database: Database) -> None:
             "conversations": 1,
             "direct_conversations": 1,
             "memberships": 1,
+            "departures": 0,
             "participants": 2,
             "messages": 1,
             "message_edits": 0,  # which are its sender's
+            "notices": 1,
             "mentions": 1,
             "pins": 1,
             "attachments": 1,
@@ -217,3 +221,39 @@ async def test_nobody_moves_somebody_elses_watermark(database: Database) -> None
             grace.key,
         )
     assert moved == "UPDATE 0"
+
+
+OF_MESSAGES = ["messages", "reactions", "mentions", "notices", "pins", "attachments"]
+"""Tables whose rows belong to a message."""
+
+
+async def test_who_came_later_sees_what_is_theirs(database: Database) -> None:
+    """No row of a message before the first that is theirs, nor of an event before their coming, in any table."""
+    ada, grace = await _people(database, "ada", "grace")
+    key = await _conversation(database, ada, grace)
+    seen = {}
+    for first_seq in (1, 2):
+        async with database.system() as connection:
+            await connection.driver.execute(
+                "UPDATE parley.memberships SET history_from_seq = $1, joined_revision = 2 WHERE user_id = $2",
+                first_seq,
+                grace.key,
+            )
+        async with database.viewer(grace.key) as connection, connection.transaction():
+            counts = await _visible(connection.driver)
+            revisions = await connection.driver.fetch("SELECT revision FROM parley.events ORDER BY 1")
+            seen[first_seq] = [counts[table] for table in OF_MESSAGES], [row[0] for row in revisions]
+    assert seen == {1: ([1] * len(OF_MESSAGES), [1, 2]), 2: ([0] * len(OF_MESSAGES), [2])}
+    async with database.viewer(ada.key) as connection, connection.transaction():
+        assert await connection.driver.fetchval("SELECT count(*) FROM parley.messages WHERE conversation_id = $1", key)
+
+
+async def test_every_table_of_messages_is_looked_at(database_url: str) -> None:
+    """Each that is keyed by a message, but for one whose rows are seen through messages."""
+    connection = await asyncpg.connect(database_url)
+    rows = await connection.fetch(
+        "SELECT table_name FROM information_schema.columns WHERE table_schema = 'parley' AND column_name = 'seq' "
+        "AND table_name <> ALL('{message_edits,events,conversation_starts,scheduled_messages}')"
+    )
+    await connection.close()
+    assert {row[0] for row in rows} == set(OF_MESSAGES)

@@ -139,7 +139,7 @@ async def test_three_sockets_of_somebody_who_is_removed(parley: Parley, ada: Cli
         for socket, operation in sockets.items():
             await grace.send(conversation, "before")
             await socket.next(operation)
-        await remove(parley, conversation, ada.handle)
+        await remove(grace, conversation, ada)
         await grace.send(conversation, "behind closed doors")
         for socket, operation in sockets.items():
             while (event := (await socket.next(operation))["conversationEvents"])["__typename"] == "MessageSent":
@@ -158,7 +158,7 @@ async def test_who_is_removed_while_away_is_not_let_in_again(parley: Parley, ada
     """A resume is refused as for a conversation that does not exist."""
     conversation = await grace.start(ada, title="Crew")
     start = await cursor(ada, conversation)
-    await remove(parley, conversation, ada.handle)
+    await remove(grace, conversation, ada)
     async with ada.socket() as socket:
         await socket.subscribe(FOLLOW, id=conversation, after=start)
         message = await socket.receive()

@@ -23,7 +23,7 @@ from db import events
 from protocol import WebSocketProtocol
 from resolvers.counters import Counters
 from schema import schema, visibility
-from schema.visibility import is_per_viewer
+from schema.visibility import is_per_viewer, is_per_viewer_with
 from tests.flow.client import PATIENCE, Client, Json, Parley, Socket
 from tests.flow.conftest import stoppable
 from tests.flow.waiting import until
@@ -56,27 +56,31 @@ async def counted(database_url: str) -> AsyncIterator[Counted]:
         yield Counted(parley, server.config.loaded_app.app.state.counters)
 
 
-def selection(type_: GraphQLNamedType, depth: int, *, ignored: frozenset[str] = frozenset()) -> str:
+def selection(
+    type_: GraphQLNamedType, depth: int, *, ignored: frozenset[str] = frozenset(), without: frozenset[str] = frozenset()
+) -> str:
     """Every field that does not depend on the viewer, so deep; `ignored` marks do not count."""
     parts = ["__typename"]
     for name, field in getattr(type_, "fields", {}).items():
-        if (not is_per_viewer(name, field) or name in ignored) and (text := field_text(name, field, depth, ignored)):
+        is_wanted = name not in without and (not is_per_viewer(name, field) or name in ignored)
+        if is_wanted and (text := field_text(name, field, depth, ignored, without)):
             parts.append(text)
     if is_abstract_type(type_):
         for possible in raw().get_possible_types(type_):
             # Under names of their own: what is nullable in one type and not in another could not be one field.
-            inner = selection(possible, depth, ignored=ignored)
+            inner = selection(possible, depth, ignored=ignored, without=without)
             parts.append(f"... on {possible.name} {{ {prefixed(inner, possible.name)} }}")
     return " ".join(parts)
 
 
-def field_text(name: str, field: GraphQLField, depth: int, ignored: frozenset[str]) -> str:
+def field_text(name: str, field: GraphQLField, depth: int, ignored: frozenset[str], without: frozenset[str]) -> str:
     given = " ".join(f"{key}: $after" for key, argument in field.args.items() if is_required_argument(argument))
     inner = get_named_type(field.type)
     head = f"{name}({given})" if given else name
     if is_leaf_type(inner):
         return head
-    return f"{head} {{ {selection(inner, depth - 1, ignored=ignored)} }}" if depth else ""
+    without |= is_per_viewer_with(field)
+    return f"{head} {{ {selection(inner, depth - 1, ignored=ignored, without=without)} }}" if depth else ""
 
 
 def prefixed(fields: str, name: str) -> str:

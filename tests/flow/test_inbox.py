@@ -187,7 +187,7 @@ async def test_archived_ones_are_hidden_unless_asked_for(
     kept, archived = await ada.start(linus), await ada.start(grace)
     connection_ = await asyncpg.connect(parley.database_url)
     await connection_.execute(
-        "UPDATE parley.memberships SET is_archived = true WHERE conversation_id = $1 AND user_id = $2",
+        "UPDATE parley.memberships SET archived_seq = 1000 WHERE conversation_id = $1 AND user_id = $2",
         parse_conversation_id(archived),
         parse_user_id(await ada.id()),
     )

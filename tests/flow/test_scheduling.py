@@ -189,7 +189,7 @@ async def test_who_may_not_send_any_more_is_told_why(parley: Parley, ada: Client
     """It FAILED with the code that sendMessage would give; it can be tried again."""
     conversation = await ada.start(grace, title="group")
     key = (await schedule(ada, to={"conversationId": conversation}))["scheduledMessage"]["id"]
-    await remove(parley, conversation, ada.handle)
+    await remove(ada, conversation, ada)
     await change(ada, RESCHEDULE, scheduledMessageId=key, sendAt=later(0.1))
     failed = await settled(ada, key)
     again = await change(ada, RESCHEDULE, scheduledMessageId=key, sendAt=later(3600))

@@ -143,7 +143,7 @@ async def test_who_is_removed_is_told_and_hears_the_rest(
     async with following(ada, await cursor(ada), query) as follower:
         await grace.send(lost, "last words")
         first = await follower.event()
-        await remove(parley, lost, ada.handle)
+        await remove(grace, lost, ada)
         await grace.send(lost, "behind closed doors")
         await grace.send(kept, "still here")
         events = [first, await follower.event(), await follower.event()]

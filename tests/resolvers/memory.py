@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
-from db.events import Look, Standing
+from db.events import Entry, Look, Standing
+from db.memberships import Membership
 from db.pool import DatabaseUnavailableError
-from db.rows import Conversation, Event, Participant, User
+from db.rows import Conversation, Event, OwnState, Participant, User
 from resolvers import log
 from resolvers.wakeups import Hint
 
@@ -23,6 +24,10 @@ class MemoryLog:
     """The last revision of each conversation that is there no more."""
     members: dict[UUID, int] = field(default_factory=dict)
     """The viewer's conversations, and the transactions in which they were joined."""
+    came: dict[UUID, Entry] = field(default_factory=dict)
+    """Where the viewer came to those of the conversations that were there before."""
+    left: dict[UUID, int] = field(default_factory=dict)
+    """The conversations that the viewer left, and the transactions in which they did."""
     readings: int = 0
     is_away: bool = False
     _next_xact: int = 1
@@ -40,12 +45,18 @@ class MemoryLog:
         """The viewer comes to a conversation, which is told in it."""
         xact = self._xact()
         self.members[conversation] = xact
-        return self._append(conversation, xact, "ConversationStarted")
+        self.left.pop(conversation, None)
+        if conversation not in self.entries:
+            return self._append(conversation, xact, "ConversationStarted")
+        self.came[conversation] = Entry(1, self.newest(conversation) + 1)
+        return self._append(conversation, xact, "ParticipantsChanged")
 
     def leave(self, conversation: UUID) -> int:
         """The viewer has to leave, which is told."""
         del self.members[conversation]
-        return self._append(conversation, self._xact(), "ParticipantsChanged", (VIEWER.key,))
+        self.came.pop(conversation, None)
+        self.left[conversation] = xact = self._xact()
+        return self._append(conversation, xact, "ParticipantsChanged", (VIEWER.key,))
 
     def newest(self, conversation: UUID) -> int:
         return len(self.entries.get(conversation, ()))
@@ -60,20 +71,31 @@ class MemoryLog:
         await asyncio.sleep(0)  # what is appended now is not in the answer
         return found
 
+    async def states(self, _keys: Collection[tuple[UUID, UUID]]) -> list[OwnState]:
+        return []
+
+    async def states_since(self, _viewers: Collection[UUID], _horizon: int) -> list[OwnState]:
+        return []
+
     async def look(self, conversations: Collection[UUID], viewers: Collection[UUID], since: int) -> Look:
         await self._reached()
         joined = [(VIEWER.key, key) for key, xact in self.members.items() if VIEWER.key in viewers and xact >= since]
         return Look(self._horizon, {key: self.newest(key) for key in conversations}, joined)
 
-    async def standing(self, _viewer: UUID) -> Standing:
+    async def standing(self, _viewer: UUID, since: int) -> Standing:
         await self._reached()
-        found = self.stand()
+        found = self.stand(since)
         await asyncio.sleep(0)  # what happens now is not in it
         return found
 
-    def stand(self) -> Standing:
+    def stand(self, since: int) -> Standing:
         newest = {key: self.entries[key][-1] for key in self.members}
-        return Standing(self._horizon, {key: (event.revision, event.xact) for key, event in newest.items()})
+        return Standing(
+            self._horizon,
+            {key: (event.revision, event.xact) for key, event in newest.items()},
+            self.came,
+            [key for key, xact in self.left.items() if xact >= since],
+        )
 
     async def reached(self, conversations: Collection[UUID], horizon: int) -> dict[UUID, int]:
         await self._reached()
@@ -82,9 +104,11 @@ class MemoryLog:
             for key in conversations
         }
 
-    async def revision(self, _viewer: UUID, conversation: UUID) -> int | None:
+    async def membership(self, _viewer: UUID, conversation: UUID) -> Membership | None:
         await self._reached()
-        return self.newest(conversation) if conversation in self.members else None
+        if conversation not in self.members:
+            return None
+        return Membership(self.newest(conversation), self.came.get(conversation, Entry(1, 0)))
 
     async def conversation(self, _viewer: UUID, _key: UUID) -> Conversation | None:
         return None

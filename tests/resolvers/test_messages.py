@@ -17,12 +17,14 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 sizes = st.none() | st.integers(1, LARGEST)
 
 
-def _conversation(last_seq: int) -> Conversation:
-    return Conversation(new_key(), "GROUP", None, None, EPOCH, EPOCH, last_seq, last_seq)
+def _conversation(last_seq: int, first_seq: int = 1) -> Conversation:
+    found = Conversation(new_key(), "GROUP", None, None, EPOCH, EPOCH, last_seq, last_seq, "ALL")
+    found.first_seq = first_seq
+    return found
 
 
 def _window(conversation: Conversation, arguments: PageArguments) -> Window:
-    return messages.pane(conversation.key, arguments).window(conversation.key, conversation.last_seq)
+    return messages.pane(conversation.key, arguments).window(conversation)
 
 
 def _relay(

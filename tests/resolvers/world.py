@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import cast
 from uuid import UUID
 
-from db.events import Standing
+from db.events import Entry, Standing
+from db.memberships import Membership
 from db.rows import Event
 from resolvers.counters import Counters
 from resolvers.following import ConversationSource, ViewerSource
 from resolvers.positions import ConversationPosition, Position, ViewerPosition
 from resolvers.reader import Audience, Reader, Source
-from resolvers.stream import Hub
+from resolvers.stream import NEVER, Hub
 from resolvers.wakeups import Hint, Kind
 from tests.resolvers.memory import VIEWER, MemoryLog, Wire
 
@@ -121,7 +122,7 @@ class Subscriber:
             position = ConversationPosition(self.conversation, self.start[self.conversation], self._world.hub.horizon)
             self.run(self.conversations(position, newest, is_resumed=back > 0))
         else:
-            standing = await self._world.log.standing(VIEWER.key)
+            standing = await self._world.log.standing(VIEWER.key, NEVER)
             self.start = {key: revision for key, (revision, _) in standing.newest.items()}
             self.run(self._viewers(ViewerPosition.at(VIEWER.key, standing), standing, is_resumed=False))
 
@@ -139,7 +140,7 @@ class Subscriber:
             position = ConversationPosition.of(self.conversation, self.sink.cursor)
             self.run(self.conversations(position, position.revision, is_resumed=True))
         else:
-            standing = self._world.log.stand()
+            standing = self._world.log.stand(NEVER)
             await asyncio.sleep(0)
             self.run(self._viewers(ViewerPosition.of(VIEWER.key, self.sink.cursor), standing, is_resumed=True))
 
@@ -152,7 +153,8 @@ class Subscriber:
         self.sink.taken.clear()
 
     def conversations(self, position: ConversationPosition, revision: int, *, is_resumed: bool) -> Source:
-        return ConversationSource(self._world.hub, VIEWER, position, is_resumed=is_resumed, revision=revision)
+        membership = Membership(revision, Entry(1, 0))
+        return ConversationSource(self._world.hub, VIEWER, position, is_resumed=is_resumed, membership=membership)
 
     def _viewers(self, position: ViewerPosition, standing: Standing, *, is_resumed: bool) -> Source:
         return ViewerSource(self._world.hub, VIEWER, position, is_resumed=is_resumed, standing=standing)

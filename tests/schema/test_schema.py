@@ -59,6 +59,7 @@ type Conversation implements Node {
   messages(first: Int, after: String, last: Int, before: String, aroundSeq: Int): MessageConnection!
   lastMessage: Message
   messageCount: Int!
+  pinnedMessages: [Message!]!
   events(after: String!, first: Int): ConversationEventConnection!
   eventCursor: String!
   viewerState: ViewerState!
@@ -163,6 +164,13 @@ type Mutation {
   editMessage(input: EditMessageInput!): EditMessagePayload!
   deleteMessage(input: DeleteMessageInput!): DeleteMessagePayload!
   setTyping(input: SetTypingInput!): SetTypingPayload!
+  updateConversation(input: UpdateConversationInput!): UpdateConversationPayload!
+  updateViewerState(input: UpdateViewerStateInput!): UpdateViewerStatePayload!
+  pinMessage(input: PinMessageInput!): PinMessagePayload!
+  unpinMessage(input: PinMessageInput!): PinMessagePayload!
+  addParticipants(input: AddParticipantsInput!): ParticipantsPayload!
+  removeParticipant(input: RemoveParticipantInput!): ParticipantsPayload!
+  setParticipantRole(input: SetParticipantRoleInput!): ParticipantsPayload!
   addReaction(input: ReactionInput!): ReactionPayload!
   removeReaction(input: ReactionInput!): ReactionPayload!
   scheduleMessage(input: ScheduleMessageInput!): ScheduleMessagePayload!
@@ -171,6 +179,28 @@ type Mutation {
   blockUser(input: BlockUserInput!): BlockUserPayload!
   unblockUser(input: BlockUserInput!): BlockUserPayload!
 }
+
+input UpdateConversationInput { conversationId: ID! title: String history: ConversationHistory }
+enum ConversationHistory { ALL FROM_JOINING }
+type UpdateConversationPayload { conversation: Conversation errors: [UpdateConversationError!]! }
+union UpdateConversationError = NotFoundError | PermissionDeniedError | ValidationError
+input UpdateViewerStateInput {
+  conversationId: ID!
+  isArchived: Boolean
+  isPinned: Boolean
+  mutedUntil: DateTime
+  unreadFromSeq: Int
+}
+type UpdateViewerStatePayload { conversation: Conversation errors: [UpdateViewerStateError!]! }
+union UpdateViewerStateError = NotFoundError | ValidationError
+input PinMessageInput { messageId: ID! }
+type PinMessagePayload { conversation: Conversation message: Message errors: [PinMessageError!]! }
+union PinMessageError = NotFoundError | PermissionDeniedError | ValidationError
+input AddParticipantsInput { conversationId: ID! participantIds: [ID!]! }
+input RemoveParticipantInput { conversationId: ID! userId: ID! }
+input SetParticipantRoleInput { conversationId: ID! userId: ID! role: ParticipantRole! }
+type ParticipantsPayload { conversation: Conversation errors: [ParticipantsError!]! }
+union ParticipantsError = NotFoundError | PermissionDeniedError | ValidationError
 
 input ScheduleMessageInput {
   to: MessageTarget!
@@ -272,6 +302,9 @@ type ParticipantsChanged implements ConversationEvent {
 }
 type ConversationChanged implements ConversationEvent {
   cursor: String! at: DateTime! conversation: Conversation! actor: User
+}
+type ViewerStateChanged implements ConversationEvent {
+  cursor: String! at: DateTime! conversation: Conversation! actor: User state: ViewerState!
 }
 type TypingChanged implements ConversationEvent {
   cursor: String! at: DateTime! conversation: Conversation! actor: User isTyping: Boolean!

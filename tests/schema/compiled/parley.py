@@ -216,6 +216,16 @@ class Nature:
             watermarks=self._watermarks(),
             mentions=self._several(self._user),
             reply_count=_NUMBERS,
+            notice=self._maybe(self._notice),
+        )
+
+    def _notice(self) -> Recipe:
+        return self._row(
+            rows.Notice,
+            kind=("PARTICIPANT_LEFT", "TITLE_CHANGED"),
+            actor=self._maybe(self._user),
+            users=self._several(self._user),
+            title=(None, *_WORDS),
         )
 
     def _context(self) -> Recipe:
@@ -228,9 +238,10 @@ class Nature:
             last_seq=_NUMBERS,
             last_read_seq=_NUMBERS,
             last_delivered_seq=_NUMBERS,
-            is_archived=_FLAGS,
+            archived_seq=(None, *_NUMBERS),
             is_pinned=_FLAGS,
             muted_until=(None, *_MOMENTS),
+            unread_from_seq=(None, *_NUMBERS),
         )
 
     def _conversation(self) -> Recipe:
@@ -244,6 +255,7 @@ class Nature:
             last_activity_at=_MOMENTS,
             last_seq=_NUMBERS,
             revision=_NUMBERS,
+            history=("ALL", "FROM_JOINING"),
             viewer_state=self._viewer_state(),
             others=(("Ada", "Grace"), ()),
             others_count=(5, 0),
@@ -288,6 +300,7 @@ class Nature:
             revision=(0, 3),
             message=self._maybe(self._message),
             participant=self._maybe(self._participant),
+            state=self._maybe(self._viewer_state),
             is_typing=_FLAGS,
             reason=_WORDS,
             conversation=self._conversation(),
