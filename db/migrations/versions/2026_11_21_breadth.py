@@ -148,10 +148,14 @@ DECLARE
     share interval := interval '1 minute' / per_minute;
     due timestamptz;
 BEGIN
+    UPDATE parley.rate_limits r SET at = greatest(r.at, moment) + share
+    WHERE r.user_id = who AND r.kind = what AND r.at <= moment + interval '1 minute' - share;
+    IF FOUND THEN
+        RETURN 0;
+    END IF;
     INSERT INTO parley.rate_limits AS r (user_id, kind, at) VALUES (who, what, moment + share)
     ON CONFLICT (user_id, kind) DO UPDATE SET at = greatest(r.at, moment) + share
-    WHERE greatest(r.at, moment) + share <= moment + interval '1 minute'
-    RETURNING r.at INTO due;
+    WHERE r.at <= moment + interval '1 minute' - share;
     IF FOUND THEN
         RETURN 0;
     END IF;
@@ -185,20 +189,20 @@ SEND = f"""
         target integer;
         files uuid[];
         n integer;
+        places integer[] := '{{}}';
         waits integer[];
     BEGIN
         IF patience IS NOT NULL THEN
             stated := set_config('lock_timeout', patience::text, true);
         END IF;
-        FOR n IN SELECT i FROM generate_subscripts(senders, 1) i WHERE rates[i] IS NOT NULL ORDER BY senders[i] LOOP
-            sender := senders[n];
-            stated := set_config('parley.viewer', sender::text, true);
-            IF client_message_ids[n] IS NULL OR NOT EXISTS (
-                SELECT FROM parley.messages m WHERE m.conversation_id = conversations[n] AND m.sender_id = sender
-                AND m.client_message_id = client_message_ids[n])
-            THEN
-                waits[n] := parley.take_permit(sender, 'sendMessage', rates[n]);
-            END IF;
+        IF cardinality(senders) > 1 THEN
+            places := ARRAY(SELECT i FROM generate_subscripts(senders, 1) i WHERE rates[i] IS NOT NULL ORDER BY senders[i]);
+        ELSIF rates[1] IS NOT NULL THEN
+            places := '{{1}}';
+        END IF;
+        FOREACH n IN ARRAY places LOOP
+            stated := set_config('parley.viewer', senders[n]::text, true);
+            waits[n] := parley.take_permit(senders[n], 'sendMessage', rates[n]);
         END LOOP;
         FOR n IN 1 .. cardinality(senders) LOOP
             conversation := conversations[n];
@@ -224,6 +228,10 @@ SEND = f"""
                 FROM parley.messages m
                 WHERE m.conversation_id = conversation AND m.sender_id = sender AND m.client_message_id = key;
                 IF FOUND THEN
+                    IF waits[n] = 0 THEN -- a repeat takes none
+                        UPDATE parley.rate_limits r SET at = r.at - interval '1 minute' / rates[n]
+                        WHERE r.user_id = sender AND r.kind = 'sendMessage';
+                    END IF;
                     SELECT c.revision INTO revision FROM parley.conversations c WHERE c.id = conversation;
                     RETURN NEXT;
                     CONTINUE;
