@@ -65,7 +65,8 @@ async def test_no_pattern_of_calls_takes_more_than_there_is(
         waits = await asyncio.gather(*(_take(database, user, per_minute) for _ in range(count)))
         taken += [now] * waits.count(0)
         assert waits.count(0) >= min(count, per_minute) or pause < MINUTE
-        assert all(0 <= wait <= MINUTE / per_minute * 1000 for wait in waits)
+        # Who waited for the row tells from when it began to wait.
+        assert all(0 <= wait <= MINUTE / per_minute * 1000 + 1000 for wait in waits)
     real = loop.time() - begun  # passed as well, somewhere
     for first, since in enumerate(taken):
         for place, until in enumerate(taken[first:], 1):
@@ -77,7 +78,7 @@ async def test_two_connections_share_one_limit(database: Database) -> None:
     user = await _person(database)
     waits = await asyncio.gather(*(_take(database, user, 10) for _ in range(30)))
     assert waits.count(0) == 10
-    assert all(5000 < wait <= 6000 for wait in waits if wait)
+    assert all(5000 < wait <= 7000 for wait in waits if wait)
 
 
 async def test_a_share_comes_back_in_its_time(database: Database) -> None:
