@@ -146,6 +146,11 @@ class Settings(BaseSettings):
     )  # fmt: skip
     max_participants: int = Field(1_000, ge=2, le=10_000, description="Most people in a conversation.")
     max_pinned_messages: int = Field(50, ge=1, le=500, description="Most pinned messages of a conversation.")
+    search_language: str = Field(
+        "simple",
+        pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$",
+        description="Text search configuration of PostgreSQL by which words are found: `simple` finds them as they are written, `english` and others in all their forms. With another one, all messages are taken into the search again.",
+    )  # fmt: skip
     max_request_bytes: int = Field(
         1_048_576, ge=1024, le=104_857_600, description="Largest HTTP body and websocket message, in bytes."
     )

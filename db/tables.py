@@ -23,7 +23,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 SCHEMA = "parley"
 
@@ -392,6 +392,8 @@ events = Table(
         server_default=_xact,
         comment="the transaction that wrote it, by parley.xact()",
     ),
+    # What is new in all conversations since a horizon.
+    Index("ix_events_xact", "xact"),
     comment="The log that subscriptions are fed from; revision is 1, 2, 3 … within its conversation, in commit order.",
 )
 
@@ -463,4 +465,45 @@ scheduled_messages = Table(
     # What is due, and what is due next.
     Index("ix_scheduled_messages_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     comment="A message that is to be sent at a time, and what became of it.",
+)
+
+log_readers = Table(
+    "log_readers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("xact", BigInteger, nullable=False, comment="by parley.xact()"),
+    comment="Who follows the log of all conversations, and how far: everything below xact has been dealt with.",
+)
+
+search_state = Table(
+    "search_state",
+    metadata,
+    Column("configuration", Text, primary_key=True, comment="text search configuration of all entries"),
+    Column("conversation_id", Uuid, comment="up to here older messages were taken in"),
+    Column("seq", Integer),
+    comment="The one row of the search: how words are made of messages, and how far, in the order of keys, those "
+    "messages are taken in that were there before; null: all of them.",
+)
+
+search_entries = Table(
+    "search_entries",
+    metadata,
+    Column("conversation_id", Uuid, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("sender_id", Uuid),
+    Column("at", _timestamp, nullable=False, comment="when the message was sent"),
+    Column("has_attachment", Boolean, nullable=False),
+    Column("words", TSVECTOR, nullable=False),
+    ForeignKeyConstraint(
+        ["conversation_id", "seq"],
+        ["parley.messages.conversation_id", "parley.messages.seq"],
+        ondelete="CASCADE",
+    ),
+    # A conversation's messages by their time, newest first.
+    Index("ix_search_entries_conversation_id_at", "conversation_id", "at", "seq"),
+    # Which messages have a word. New ones are put in order together, which takes a third of the CPU; what waits for that
+    # (kB) every search has to read.
+    Index("ix_search_entries_words", "words", postgresql_using="gin", postgresql_with={"gin_pending_list_limit": 256}),
+    comment="The words of a message that can be searched for: not of deleted ones, not of sensitive conversations, "
+    "not of what the system says.",
 )

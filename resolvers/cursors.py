@@ -6,12 +6,15 @@ to another connection, is recognised. It is no secret and no signature: a forged
 
 import base64
 import binascii
+import struct
 import zlib
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from hashlib import sha256
 from uuid import UUID
 
 from db.keys import MessageKey, conversation_id, message_id, user_id
+from db.search import Hit
 from resolvers.errors import BadCursorError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,6 +23,7 @@ _NUMBER = 8  # bytes
 _ENTRY = 16 + _NUMBER  # bytes: a conversation and its revision
 _LARGEST = 2**63 - 1  # of PostgreSQL's bigint
 _CHECKSUM = 4  # bytes
+_HIT = struct.Struct("!dqi")
 _SHOWN = 60  # characters of a bad cursor that an error message repeats
 
 
@@ -54,6 +58,11 @@ def scheduled_messages(viewer: UUID) -> str:
 
 def blocked(viewer: UUID) -> str:
     return f"users blocked by {user_id(viewer)}"
+
+
+def search(viewer: UUID, wanted: object) -> str:
+    """The name of what a viewer finds who searches for what is `wanted`, whose repr tells it from all else."""
+    return f"search {sha256(f'{viewer} {wanted!r}'.encode()).hexdigest()[:16]}"
 
 
 CONVERSATIONS = "conversations"
@@ -127,6 +136,22 @@ def to_settled(connection: str, cursor: str) -> tuple[bool, datetime, UUID]:
         return (True, *to_moment(_settled(connection, True), cursor))
     except BadCursorError:
         return (False, *to_moment(connection, cursor))
+
+
+def from_hit(connection: str, rank: float, hit: Hit) -> str:
+    """A cursor at something that was found, with its rank."""
+    microseconds = (hit.at - _EPOCH) // _MICROSECOND
+    return _seal(connection, _HIT.pack(rank, microseconds, hit.seq) + hit.conversation.bytes)
+
+
+def to_hit(connection: str, cursor: str) -> tuple[float, Hit]:
+    payload = _open(connection, cursor)
+    try:
+        rank, microseconds, seq = _HIT.unpack(payload[: _HIT.size])
+        at = _EPOCH + microseconds * _MICROSECOND
+        return rank, Hit(at, UUID(bytes=payload[_HIT.size :]), seq)
+    except (struct.error, ValueError, OverflowError) as error:
+        raise _bad(connection, cursor) from error
 
 
 def from_text(connection: str, text: str) -> str:

@@ -18,3 +18,4 @@ class Policy:
     max_schedule_days: int = 365
     rate_limits: tuple[str, ...] = ()
     log_retention_days: int = 0
+    search_language: str = "simple"

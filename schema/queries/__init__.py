@@ -5,10 +5,18 @@ import strawberry
 from schema.queries.conversations import ConversationQueries
 from schema.queries.limits import RateLimitQueries
 from schema.queries.nodes import NodeQueries
+from schema.queries.search import SearchQueries
 from schema.queries.users import UserQueries
 from schema.queries.viewer import ViewerQueries
 
 
 @strawberry.type(description="Everything that can be asked.")
-class Query(ViewerQueries, NodeQueries, ConversationQueries, UserQueries, RateLimitQueries):
+class Query(
+    ViewerQueries,
+    NodeQueries,
+    ConversationQueries,
+    UserQueries,
+    RateLimitQueries,
+    SearchQueries,
+):
     pass

@@ -24,6 +24,7 @@ type Query {
   conversations(first: Int, after: String, last: Int, before: String, filter: ConversationFilter): ConversationConnection!
   users(query: String, first: Int, after: String): UserConnection!
   rateLimit: RateLimit!
+  searchMessages(query: String!, filter: MessageSearchFilter, first: Int, after: String): MessageSearchConnection!
 }
 
 type RateLimit { limit: Int remaining: Int resetAt: DateTime! mutations: [MutationRateLimit!]! }
@@ -33,6 +34,11 @@ type Viewer {
   user: User! unreadCount: Int! unreadConversationCount: Int! eventCursor: String!
   blockedUsers(first: Int, after: String): UserConnection!
 }
+
+input MessageSearchFilter { conversationId: ID senderId: ID since: DateTime until: DateTime hasAttachment: Boolean }
+type MessageSearchConnection { edges: [MessageSearchEdge!]! nodes: [Message!]! pageInfo: PageInfo! }
+type MessageSearchEdge { cursor: String! node: Message! snippet: String! rank: Float! }
+
 
 input ConversationFilter {
   kind: ConversationKind
