@@ -98,10 +98,11 @@ async def lock(connection: Connection, user: UUID, conversation: UUID) -> Seat |
 
 
 _LOCK_IN_NOBODYS_NAME = Statement(
-    select(_conversations.c.id).where(_conversations.c.id == _CONVERSATION).with_for_update(key_share=True)
+    select(_conversations.c.is_blocked).where(_conversations.c.id == _CONVERSATION).with_for_update(key_share=True)
 )
 
 
-async def lock_in_nobodys_name(connection: Connection, conversation: UUID) -> bool:
-    """The same for who may act as no member; whether there is such a conversation."""
-    return await _LOCK_IN_NOBODYS_NAME.first(connection, conversation=conversation) is not None
+async def lock_in_nobodys_name(connection: Connection, conversation: UUID) -> bool | None:
+    """The same for who may act as no member: whether the conversation is blocked; None where there is none."""
+    record = await _LOCK_IN_NOBODYS_NAME.first(connection, conversation=conversation)
+    return record[0] if record else None

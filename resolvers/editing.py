@@ -34,14 +34,14 @@ class Edit:
 async def edit(service: Service, caller: Caller, key: MessageKey, wanted: Edit) -> None:
     """Edit a message; who says the same again changes nothing. Raises RefusedError."""
     viewer = caller.user
-    wrong = contents.errors(Content(wanted.body), caller.roles, service.policy.max_body_length, _INPUT)
-    if wrong:
-        raise RefusedError(*wrong)
     async with service.database.viewer(viewer.key) as connection, connection.transaction():
         seat = await memberships.lock(connection, viewer.key, key.conversation)
-        message = await window(connection, [Window(key.conversation, key.seq, key.seq)], MessageParts())
+        message = await window(connection, [Window(key.conversation, key.seq, key.seq)], MessageParts(attachments=True))
         if seat is None or not message:
             raise RefusedError(NotFound("there is no such message", _MESSAGE))
+        content = Content(wanted.body, attachments=tuple(each.key for each in message[0].attachments or ()))
+        if wrong := contents.errors(content, caller.roles, service.policy.max_body_length, _INPUT):
+            raise RefusedError(*wrong)
         written = wanted.format or message[0].format
         _refuse(service, caller, seat, message[0])
         if (message[0].body, message[0].format) == (wanted.body, written):

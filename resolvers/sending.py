@@ -90,11 +90,23 @@ async def _append(
     service: Service, viewer: User, conversation: UUID, content: Content, rate: int | None
 ) -> Appended | Original:
     """Append the content in a transaction that it shares with what others send just now; raises RefusedError."""
-    outcome = await service.batches.append(_draft(viewer, conversation, content, _INPUT, rate))
+    draft = _draft(viewer, conversation, content, _INPUT, rate)
+    if content.kind != "TEXT":
+        return _accepted(await _append_for_service(service, draft), conversation, content, _INPUT)
+    outcome = await service.batches.append(draft)
     if outcome is None:
         async with service.database.viewer(viewer.key) as connection, connection.transaction():
             await _refuse(connection, viewer, conversation, content, _INPUT)
     return _accepted(outcome, conversation, content, _INPUT)
+
+
+async def _append_for_service(service: Service, draft: Draft) -> Appended | Original | Limited:
+    """The same for the host application, which speaks wherever it wants to: it need not be a member."""
+    async with service.database.system() as connection:
+        outcome = await appends.append(connection, draft)
+        if outcome is None:
+            await _refuse_service(connection, draft.conversation)
+    return outcome
 
 
 def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, ...], rate: int | None) -> Draft:
@@ -131,6 +143,17 @@ async def _refuse(
     raise RefusedError(_no_target(path))
 
 
+async def _refuse_service(connection: Connection, conversation: UUID) -> NoReturn:
+    """The same for who need not be a member, where it is the conversation."""
+    async with connection.transaction():
+        is_blocked = await memberships.lock_in_nobodys_name(connection, conversation)
+    if is_blocked is None:
+        raise RefusedError(NotFound("there is no such conversation", (*_INPUT, "to", "conversationId")))
+    raise RefusedError(
+        Blocked("nothing can be sent to this conversation", (*_INPUT, "to")) if is_blocked else _no_target(_INPUT)
+    )
+
+
 def _no_target(path: tuple[str, ...]) -> NotFound:
     return NotFound("there is no such message in this conversation", (*path, "replyToId"))
 
@@ -159,7 +182,8 @@ async def _message(
 ) -> Message | None:
     """The message with its parts. Of one that was sent just now all is known, but for who and what else it is about."""
     if isinstance(appended, Original) or parts.status or _names_more(content, parts):
-        (found,) = await messages.by_keys(service, viewer.key, [key], parts)
+        reader = viewer.key if content.kind == "TEXT" else None
+        (found,) = await messages.by_keys(service, reader, [key], parts)
         return found
     return Message(
         conversation_key=key.conversation,

@@ -18,6 +18,11 @@ REPLY = "The message of this conversation that it answers."
 BODY = "Its text; not blank, but for a message with attachments."
 ATTACHMENTS = "Uploads of the viewer's that are in no message yet, in the order in which they are to be shown."
 
+KIND = (
+    "TEXT by default; anything else takes a token with the role `service`, which then may send to any conversation, "
+    "whether its user is a participant or not."
+)
+
 
 @strawberry.input(description="What a message says.")
 class MessageContentInput:
@@ -25,20 +30,17 @@ class MessageContentInput:
     client_message_id: str | None = strawberry.field(default=UNSET, description=KEY)
     reply_to_id: strawberry.ID | None = strawberry.field(default=UNSET, description=REPLY)
     format: BodyFormat | None = strawberry.field(default=UNSET, description="How it is written; PLAIN by default.")
-    kind: MessageKind | None = strawberry.field(
-        default=UNSET, description="TEXT by default; anything else takes a token with the role `service`."
-    )
+    kind: MessageKind | None = strawberry.field(default=UNSET, description=KIND)
 
     attachment_ids: list[strawberry.ID] | None = strawberry.field(default=UNSET, description=ATTACHMENTS)
 
     def row(self) -> Content:
-        kind = given(self.kind)
         return content(
             self.body,
             self.client_message_id,
             self.reply_to_id,
             self.format,
-            kind.name if kind else "TEXT",
+            self.kind,
             self.attachment_ids,
         )
 
@@ -48,15 +50,15 @@ def content(
     client_message_id: str | None,
     reply_to_id: str | None,
     body_format: BodyFormat | None,
-    kind: str = "TEXT",
+    kind: MessageKind | None = None,
     attachment_ids: Sequence[str] | None = None,
 ) -> Content:
-    reply_to, written = given(reply_to_id), given(body_format)
+    reply_to, written, speaker = given(reply_to_id), given(body_format), given(kind)
     return Content(
         body=body,
         client_message_id=given(client_message_id),
         reply_to=parse_message_id(reply_to) if reply_to is not None else None,
-        kind=kind,
+        kind=speaker.name if speaker else "TEXT",
         format=written.name if written else "PLAIN",
         attachments=tuple(map(parse_attachment_id, given(attachment_ids) or ())),
     )

@@ -12,8 +12,8 @@ from schema.asked import asked
 from schema.context import Info
 from schema.conversations import Conversation
 from schema.errors import SendMessageError
-from schema.messages import BodyFormat, Message
-from schema.mutations.contents import ATTACHMENTS, BODY, KEY, REPLY, content
+from schema.messages import BodyFormat, Message, MessageKind
+from schema.mutations.contents import ATTACHMENTS, BODY, KEY, KIND, REPLY, content
 from schema.mutations.outcomes import CONVERSATION, ERRORS, INPUT, Outcome, find_conversation
 from schema.pages import given
 
@@ -34,6 +34,7 @@ class SendMessageInput:
     reply_to_id: strawberry.ID | None = strawberry.field(default=UNSET, description=REPLY)
     format: BodyFormat | None = strawberry.field(default=UNSET, description="How it is written; PLAIN by default.")
     attachment_ids: list[strawberry.ID] | None = strawberry.field(default=UNSET, description=ATTACHMENTS)
+    kind: MessageKind | None = strawberry.field(default=UNSET, description=KIND)
 
 
 @strawberry.type(description="A message that was sent, now or before.")
@@ -68,7 +69,8 @@ class SendingMutations:
                     input.client_message_id,
                     input.reply_to_id,
                     input.format,
-                    attachment_ids=input.attachment_ids,
+                    input.kind,
+                    input.attachment_ids,
                 ),
                 conversation=parse_conversation_id(conversation) if conversation is not None else None,
                 user=parse_user_id(user) if user is not None else None,

@@ -153,6 +153,22 @@ async def test_racing_edits_keep_what_was_said(ada: Client, grace: Client, chat:
     assert sorted(kinds) == ["MessageEdited"] * 8 + ["MessageSent"] * 8
 
 
+async def test_a_send_is_repeated_after_an_edit(ada: Client, grace: Client, chat: str) -> None:
+    """Who had no answer asks again: the message is the same, by what it said when it was sent."""
+    first = await grace.send(chat, "one", clientMessageId="k", format="MARKDOWN")
+    message = first["message"]["id"]
+    for body in ("two", "three"):
+        await edited(grace, message, body, format="PLAIN")
+    again = await grace.send(chat, "one", clientMessageId="k", format="MARKDOWN")
+    assert again == {"deduplicated": True, "message": {"id": message, "seq": 1, "body": "three"}, "errors": []}
+    for other in ({"body": "three"}, {"body": "one", "format": "PLAIN"}):
+        payload = await grace.send(chat, clientMessageId="k", **other)
+        assert [error["code"] for error in payload["errors"]] == ["IDEMPOTENCY_CONFLICT"]
+    await delete(grace, message)
+    again = await grace.send(chat, "one", clientMessageId="k", format="MARKDOWN")
+    assert again == {"deduplicated": True, "message": {"id": message, "seq": 1, "body": ""}, "errors": []}
+
+
 async def test_an_edit_mentions(ada: Client, grace: Client, linus: Client, chat: str) -> None:
     """Whom it names now, and nobody else any more."""
     data = await ada.run(SEND, input={"to": {"conversationId": chat}, "body": f"@{grace.handle} @{ada.handle}"})

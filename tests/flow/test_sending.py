@@ -324,10 +324,3 @@ async def test_several_sends_in_one_request_keep_their_order(ada: Client, grace:
     assert data["conversation"]["messages"]["nodes"] == [
         {"seq": seq, "body": body} for seq, body in enumerate(("one", "two", "three"), 1)
     ]
-
-
-async def test_a_message_of_the_system_cannot_be_sent(ada: Client, grace: Client) -> None:
-    """SendMessageInput has no kind: what is sent is TEXT."""
-    conversation = await ada.start(grace)
-    answer = await ada.post(SEND, input={"to": {"conversationId": conversation}, "body": "x", "kind": "SYSTEM"})
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
