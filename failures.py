@@ -8,6 +8,7 @@ from db.imports import ImportFailedError
 from db.migrate import LockNotAvailableError, MissingRoleError
 from db.pool import DatabaseUnavailableError, RoleError
 from db.reach import UnusableDatabaseError
+from resolvers.checks import CheckError
 from resolvers.tokens.errors import InvalidTokenError, KeyConfigurationError, KeySetError
 from storage import UnusableStorageError
 
@@ -17,6 +18,7 @@ class PortError(Exception):
 
 
 _EXPLAINED = (
+    CheckError,
     CommandError,  # a revision there is none of
     ImportFailedError,
     InvalidTokenError,

@@ -26,10 +26,14 @@ import settings as configuration
 from db import migrate
 from db.pool import DatabaseUnavailableError, Observer
 from resolvers import attachments, background, demo, development, service, tokens
+from resolvers.checks import Check, Checks, Guarded
+from resolvers.checks import load as load_check
 from resolvers.counters import Counters
+from resolvers.floods import Repetitions
 from resolvers.identity import Identity
 from resolvers.service import Service
 from resolvers.tokens import Verifier
+from resolvers.words import WordList
 from schema import schema
 from schema.endpoint import REQUEST_ID, Endpoint
 from schema.registry import Sockets
@@ -64,6 +68,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     holder: list[Running] = []
     counters = Counters()
     kept = files.opened(settings)
+    checks = _checks(settings)
     sockets = Sockets(counters, most_per_user=settings.max_sockets_per_user, drain_seconds=settings.drain_seconds)
 
     def running() -> Running:
@@ -74,6 +79,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
         async with service.running(
             str(settings.database_url),
             files=kept,
+            checks=checks,
             listen_url=settings.listen_url,
             broker_url=settings.broker_url,
             pool_size=settings.pool_size,
@@ -142,6 +148,20 @@ def _verifier(settings: Settings, secret: str | None) -> Verifier:
         audience=settings.token_audience,
         issuer=settings.token_issuer,
     )
+
+
+def _checks(settings: Settings) -> Checks:
+    """Of what people want to say, the cheapest first; raises CheckError."""
+    found: list[Check] = []
+    if settings.max_repeats:
+        found.append(Repetitions(most=settings.max_repeats, seconds=60))
+    if settings.word_list:
+        found.append(WordList.read(settings.word_list))
+    if settings.content_check:
+        check = load_check(settings.content_check)
+        seconds, failure = settings.content_check_timeout, settings.content_check_failure
+        found.append(Guarded(check, seconds=seconds, failure=failure))
+    return Checks(found)
 
 
 def _is_origin_allowed(settings: Settings, origin: str) -> bool:

@@ -23,6 +23,7 @@ PROJECT = Path(__file__).parent
 Algorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]
+CheckFailure = Literal["allow", "flag", "reject"]
 
 _MINIMUM_SECRET_BYTES = 32  # RFC 7518, 3.2: a key of the size of the hash output or larger
 _EMBEDDED_CONNECTIONS = 90  # of the embedded PostgreSQL's 100; the rest is for commands and for people
@@ -123,6 +124,21 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds after sending in which a message can be edited. Without it, always; `0`: never.",
     )
+    max_repeats: int = Field(
+        20, ge=0, le=10_000, description="How often one sender may say the same within a minute, counted by each server process. `0`: any number of times."
+    )  # fmt: skip
+    word_list: Path | None = Field(
+        None, description="File with words and phrases, one a line, that are not to be sent; those behind a `?` are sent with a warning."
+    )  # fmt: skip
+    content_check: str | None = Field(
+        None, pattern=r"^[\w.]+:\w+$", description="Import path `package.module:name` of a content check of your own: docs/moderation.md."
+    )  # fmt: skip
+    content_check_timeout: float = Field(
+        2, gt=0, le=30, description="Seconds that `PARLEY_CONTENT_CHECK` may take for a message."
+    )
+    content_check_failure: CheckFailure = Field(
+        "allow", description="What becomes of a message that it could not check: `allow`, `flag` or `reject`."
+    )
     hide_blocked: bool = Field(
         True, description="Whether clients are told to fold away what people say in groups whom the viewer blocks."
     )
@@ -222,7 +238,7 @@ class Settings(BaseSettings):
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("data_dir", "token_jwks_file", "attachments_dir")
+    @field_validator("data_dir", "token_jwks_file", "attachments_dir", "word_list")
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None
@@ -263,7 +279,7 @@ class Settings(BaseSettings):
             raise ValueError("must begin with https:// or http://")
         return value
 
-    @field_validator("token_jwks_file")
+    @field_validator("token_jwks_file", "word_list")
     @classmethod
     def _is_file(cls, value: Path | None) -> Path | None:
         if value and not value.is_file():

@@ -143,6 +143,7 @@ def _parley(database: Postgres, name: str, command: list[str], **more: str) -> I
         "port": str(port),
         "token_secret": SECRET,
         "rate_limits": "sendMessage=1000000",  # counted as ever, and never reached
+        "max_repeats": "0",
         **more,
     }
     if "database_url" not in given:

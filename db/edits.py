@@ -28,7 +28,7 @@ _CHANGE = Statement(
             old.body, old.format, old.until
         FROM old
     ), changed AS (
-        UPDATE parley.messages m SET body = :body, format = :format, edited_at = old.until
+        UPDATE parley.messages m SET body = :body, format = :format, warning = :warning, edited_at = old.until
         FROM old WHERE m.conversation_id = :conversation AND m.seq = :seq
     ), named AS (
         SELECT u.id FROM parley.users u
@@ -44,15 +44,24 @@ _CHANGE = Statement(
         *_KEY,
         bindparam("body", type_=Text),
         bindparam("format", type_=Text),
+        bindparam("warning", type_=Text),
         bindparam("mentions", type_=ARRAY(Text)),
     )
 )
 
 
-async def change(connection: Connection, key: MessageKey, body: str, written: str, mentions: Sequence[str]) -> None:
+async def change(
+    connection: Connection, key: MessageKey, body: str, written: str, mentions: Sequence[str], warning: str | None
+) -> None:
     """Let a message of a locked conversation say something else, and mention those of the handles that are there."""
     await _CHANGE.run(
-        connection, conversation=key.conversation, seq=key.seq, body=body, format=written, mentions=list(mentions)
+        connection,
+        conversation=key.conversation,
+        seq=key.seq,
+        body=body,
+        format=written,
+        mentions=list(mentions),
+        warning=warning,
     )
 
 

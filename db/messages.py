@@ -169,6 +169,7 @@ def _own_columns(message: FromClause) -> list[ColumnElement[Any]]:
         message.c.created_at,
         message.c.edited_at,
         message.c.deleted_at,
+        message.c.warning,
     ]
 
 
@@ -284,7 +285,7 @@ class MessageArrays:
         return found
 
 
-_WIDTH_INSIDE = 10
+_WIDTH_INSIDE = 11
 
 
 def _columns_inside(message: FromClause) -> list[ColumnElement[Any]]:

@@ -128,6 +128,7 @@ class Message:
     created_at: datetime
     edited_at: datetime | None
     deleted_at: datetime | None
+    warning: str | None = None
     # Read only where they are asked for:
     user: User | None = None
     reply_to: "Message | None" = None

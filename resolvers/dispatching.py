@@ -20,6 +20,7 @@ from resolvers import directs, sending
 from resolvers.contents import Content
 from resolvers.errors import RefusedError
 from resolvers.jobs import Job
+from resolvers.sending import Terms
 from resolvers.service import Service
 
 _log = structlog.get_logger(__name__)
@@ -91,7 +92,7 @@ async def _send_one(service: Service, user: User) -> bool:
         row, attempts = claimed
         try:
             async with connection.savepoint():
-                told = await _try_send(connection, user, row)
+                told = await _try_send(service, connection, user, row)
         except DatabaseUnavailableError:
             raise
         except RefusedError as refusal:
@@ -107,14 +108,16 @@ async def _send_one(service: Service, user: User) -> bool:
     return True
 
 
-async def _try_send(connection: Connection, user: User, row: ScheduledMessage) -> _Told:
+async def _try_send(service: Service, connection: Connection, user: User, row: ScheduledMessage) -> _Told:
     """Send the message in the transaction that is under way; raises RefusedError where it is refused."""
     conversation, was_created = row.conversation_key, False
+    content = Content(row.body, row.client_message_id, row.reply_to_key, format=row.format)
+    # The transaction locks the scheduled message and nothing else yet: nobody waits for the check.
+    terms = Terms(warning=await service.checks.examine(content, user, conversation, ()))
     if conversation is None:
         if row.recipient_key is None:
             raise RuntimeError("a scheduled message goes to a conversation or to a user")
         conversation, was_created = await directs.find_or_create(connection, user.key, row.recipient_key, ())
-    content = Content(row.body, row.client_message_id, row.reply_to_key, format=row.format)
-    appended = await sending.append(connection, user, conversation, content, ())
+    appended = await sending.append(connection, user, conversation, content, (), terms)
     await scheduled.settle(connection, user.key, row.key, "SENT", conversation=conversation, seq=appended.seq)
     return _Told(conversation, appended.revision, was_created)

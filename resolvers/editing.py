@@ -34,6 +34,9 @@ class Edit:
 async def edit(service: Service, caller: Caller, key: MessageKey, wanted: Edit) -> None:
     """Edit a message; who says the same again changes nothing. Raises RefusedError."""
     viewer = caller.user
+    warning = None
+    if SERVICE_ROLE not in caller.roles and len(wanted.body) <= service.policy.max_body_length:
+        warning = await service.checks.examine(Content(wanted.body), viewer, key.conversation, _INPUT)
     async with service.database.viewer(viewer.key) as connection, connection.transaction():
         seat = await memberships.lock(connection, viewer.key, key.conversation)
         message = await window(connection, [Window(key.conversation, key.seq, key.seq)], MessageParts(attachments=True))
@@ -50,7 +53,7 @@ async def edit(service: Service, caller: Caller, key: MessageKey, wanted: Edit) 
             raise RefusedError(
                 EditConflict("it was edited since expectedEditedAt", (*_INPUT, "expectedEditedAt"), current=key)
             )
-        await edits.change(connection, key, wanted.body, written, mentions.handles(wanted.body, written))
+        await edits.change(connection, key, wanted.body, written, mentions.handles(wanted.body, written), warning)
         revision = await log.record(connection, key.conversation, "MessageEdited", actor=viewer.key, seq=key.seq)
     service.wakeups.tell(key.conversation, revision)
 

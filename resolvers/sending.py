@@ -21,6 +21,16 @@ _INPUT = ("input",)
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """On which a message is sent, beside what its sender says."""
+
+    rate: int | None = None
+    """Messages a minute that they may send; None: it is not this message that is counted."""
+    warning: str | None = None
+    """What the content checks found."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A committed message; `deduplicated` where it was there before this call."""
 
@@ -50,19 +60,22 @@ async def send(
         raise RefusedError(*wrong)
     if content.attachments:
         await attachments.settle(service, viewer, content.attachments, _INPUT)
-    rate = limits.rate(service, caller, limits.MESSAGES)
+    terms = Terms(
+        rate=limits.rate(service, caller, limits.MESSAGES),
+        warning=await service.checks.examine(content, viewer, conversation, _INPUT),
+    )
     if conversation is None and user is not None:
         async with service.database.viewer(viewer.key) as connection:
             conversation = await starts.find_pair(connection, Pair.of(viewer.key, user))
     if conversation is not None:
-        appended = await _append(service, viewer, conversation, content, rate)
+        appended = await _append(service, viewer, conversation, content, terms)
     else:
         async with service.database.viewer(viewer.key) as connection:
-            conversation, appended, was_created = await _send_first(connection, viewer, user, content, rate)
+            conversation, appended, was_created = await _send_first(connection, viewer, user, content, terms)
     # A repeat too: whoever sent it the first time may have been cut off before anybody was told.
     service.wakeups.tell(conversation, appended.revision, has_joined=was_created)
     key = MessageKey(conversation, appended.seq)
-    message = await _message(service, viewer, content, key, appended, parts) if parts else None
+    message = await _message(service, viewer, content, key, appended, parts, terms.warning) if parts else None
     return Sent(key, message, isinstance(appended, Original))
 
 
@@ -72,25 +85,23 @@ async def append(
     conversation: UUID,
     content: Content,
     path: tuple[str, ...],
-    *,
-    rate: int | None = None,
+    terms: Terms,
 ) -> Appended | Original:
     """Append the content that stands at `path` of the input, in the transaction that is under way.
 
-    `rate`: messages a minute that the viewer may send; None: it is not this message that is counted. Raises RefusedError
-    where the conversation refuses it, and RacedError.
+    Raises RefusedError where the conversation refuses it, and RacedError.
     """
-    outcome = await appends.append(connection, _draft(viewer, conversation, content, path, rate))
+    outcome = await appends.append(connection, _draft(viewer, conversation, content, path, terms))
     if outcome is None:
         await _refuse(connection, viewer, conversation, content, path)
     return _accepted(outcome, conversation, content, path)
 
 
 async def _append(
-    service: Service, viewer: User, conversation: UUID, content: Content, rate: int | None
+    service: Service, viewer: User, conversation: UUID, content: Content, terms: Terms
 ) -> Appended | Original:
     """Append the content in a transaction that it shares with what others send just now; raises RefusedError."""
-    draft = _draft(viewer, conversation, content, _INPUT, rate)
+    draft = _draft(viewer, conversation, content, _INPUT, terms)
     if content.kind != "TEXT":
         return _accepted(await _append_for_service(service, draft), conversation, content, _INPUT)
     outcome = await service.batches.append(draft)
@@ -109,7 +120,7 @@ async def _append_for_service(service: Service, draft: Draft) -> Appended | Orig
     return outcome
 
 
-def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, ...], rate: int | None) -> Draft:
+def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, ...], terms: Terms) -> Draft:
     """The content as it is stored; raises RefusedError for a reply to a message of another conversation."""
     target = content.reply_to
     if target is not None and target.conversation != conversation:
@@ -124,7 +135,8 @@ def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, 
         format=content.format,
         mentions=tuple(mentions.handles(content.body, content.format)),
         attachments=tuple(each.key for each in content.attachments),
-        rate=rate,
+        rate=terms.rate,
+        warning=terms.warning,
     )
 
 
@@ -179,6 +191,7 @@ async def _message(
     key: MessageKey,
     appended: Appended | Original,
     parts: MessageParts,
+    warning: str | None,
 ) -> Message | None:
     """The message with its parts. Of one that was sent just now all is known, but for who and what else it is about."""
     if isinstance(appended, Original) or parts.status or _names_more(content, parts):
@@ -197,6 +210,7 @@ async def _message(
         created_at=appended.at,
         edited_at=None,
         deleted_at=None,
+        warning=warning,
         user=viewer if parts.sender else None,
         reactions=[],
         mentions=[],
@@ -216,23 +230,23 @@ def _names_more(content: Content, parts: MessageParts) -> bool:
 
 
 async def _send_first(
-    connection: Connection, viewer: User, user: UUID | None, content: Content, rate: int | None
+    connection: Connection, viewer: User, user: UUID | None, content: Content, terms: Terms
 ) -> tuple[UUID, Appended | Original, bool]:
     """The first message of a direct conversation, which is made with it, both or neither, unless a racer made it."""
     if user is None or not await users.by_keys(connection, [user]):
         raise RefusedError(NotFound("there is no such user", (*_INPUT, "to", "userId")))
     try:
-        return await _try_send_first(connection, viewer, user, content, rate)
+        return await _try_send_first(connection, viewer, user, content, terms)
     except RacedError:
-        return await _try_send_first(connection, viewer, user, content, rate)
+        return await _try_send_first(connection, viewer, user, content, terms)
 
 
 async def _try_send_first(
-    connection: Connection, viewer: User, user: UUID, content: Content, rate: int | None
+    connection: Connection, viewer: User, user: UUID, content: Content, terms: Terms
 ) -> tuple[UUID, Appended | Original, bool]:
     async with connection.transaction():
         conversation, was_created = await directs.find_or_create(
             connection, viewer.key, user, (*_INPUT, "to", "userId")
         )
-        appended = await append(connection, viewer, conversation, content, _INPUT, rate=rate)
+        appended = await append(connection, viewer, conversation, content, _INPUT, terms)
         return conversation, appended, was_created

@@ -14,6 +14,7 @@ from db.lines.postgres import PostgresLine
 from db.lines.redis import RedisLine
 from db.pool import Database, DatabaseUnavailableError, Observer
 from resolvers.bodies import Bodies
+from resolvers.checks import Checks
 from resolvers.counters import Counters
 from resolvers.files import Files
 from resolvers.jobs import Job, Jobs
@@ -41,6 +42,8 @@ class Service:
     policy: Policy
     rates: Mapping[str, int]
     """Calls a minute of each mutation that is limited."""
+    checks: Checks
+    """Of what people want to say."""
     bodies: Bodies
     files: Files
     schedule_changed: asyncio.Event
@@ -66,6 +69,7 @@ async def running(
     url: str,
     *,
     files: Files,
+    checks: Checks | None = None,
     listen_url: str | None = None,
     broker_url: str | None = None,
     pool_size: int = 10,
@@ -100,6 +104,7 @@ async def running(
         rates=rates(policy.rate_limits),
         bodies=Bodies(has_images=policy.markdown_images),
         files=files,
+        checks=checks or Checks(),
         schedule_changed=asyncio.Event(),
     )
     working = Jobs(jobs(service))

@@ -21,6 +21,7 @@ from resolvers.errors import (
     UserError,
 )
 from resolvers.identity import Caller
+from resolvers.sending import Terms
 from resolvers.service import Service
 
 LONGEST_TITLE = 200  # characters, of a conversation and of its context
@@ -68,6 +69,9 @@ async def start(service: Service, caller: Caller, request: StartRequest) -> Star
         raise RefusedError(*wrong)
     if request.first_message and request.first_message.attachments:
         await attachments.settle(service, caller.user, request.first_message.attachments, _FIRST)
+    terms = Terms()
+    if request.first_message:
+        terms = Terms(warning=await service.checks.examine(request.first_message, caller.user, None, _FIRST))
     async with service.database.viewer(caller.user.key) as connection:
         known = await users.by_keys(connection, request.participants)
         missing = [
@@ -78,15 +82,17 @@ async def start(service: Service, caller: Caller, request: StartRequest) -> Star
         if missing:
             raise RefusedError(*missing)
         try:
-            started, revision = await _try_start(connection, caller, request)
+            started, revision = await _try_start(connection, caller, request, terms)
         except RacedError:  # by the same key; what it made can be seen now
-            started, revision = await _try_start(connection, caller, request)
+            started, revision = await _try_start(connection, caller, request, terms)
     if revision:
         service.wakeups.tell(started.conversation, revision, has_joined=started.was_created)
     return started
 
 
-async def _try_start(connection: Connection, caller: Caller, request: StartRequest) -> tuple[Started, int]:
+async def _try_start(
+    connection: Connection, caller: Caller, request: StartRequest, terms: Terms
+) -> tuple[Started, int]:
     """The answer, and the revision up to which there is something to tell of; 0: nothing."""
     async with connection.transaction():
         before = await starts.find_start(connection, caller.user.key, request.key) if request.key else None
@@ -95,7 +101,8 @@ async def _try_start(connection: Connection, caller: Caller, request: StartReque
         conversation, was_created = await _find_or_create(connection, caller, request)
         revision, seq = int(was_created), None
         if request.first_message:
-            appended = await sending.append(connection, caller.user, conversation, request.first_message, _FIRST)
+            first = request.first_message
+            appended = await sending.append(connection, caller.user, conversation, first, _FIRST, terms)
             seq = appended.seq
             revision = appended.revision if isinstance(appended, Appended) else revision
         if request.key and seq:

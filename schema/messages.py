@@ -113,6 +113,9 @@ class Message(Node):
     created_at: datetime = strawberry.field(description="When it was sent.")
     edited_at: datetime | None = strawberry.field(description="When it was last edited.")
     deleted_at: datetime | None = strawberry.field(description="When it was deleted; the message stays as a tombstone.")
+    warning: str | None = strawberry.field(
+        description="What a content check found, to be shown with it: it may be offensive, or could not be checked."
+    )
     status: MessageStatus = strawberry.field(description="How far it came. Derived from the participants' watermarks.")
     reply_to: "Message | None" = strawberry.field(
         description="The message it answers; a deleted one stays, as a tombstone."

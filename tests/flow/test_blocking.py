@@ -171,7 +171,7 @@ async def test_a_block_and_a_send_at_once(parley: Parley, ada: Client, grace: Cl
     conversation = await ada.start(grace)
     accepted = 0
     for _ in range(5):
-        sends = [asyncio.create_task(grace.send(conversation, "x")) for _ in range(6)]
+        sends = [asyncio.create_task(grace.send(conversation, f"message {number}")) for number in range(6)]
         await block(ada, grace)
         late = await grace.send(conversation, "late")
         assert [error["code"] for error in late["errors"]] == ["BLOCKED"]
