@@ -8,7 +8,7 @@ foundation = import_module("db.migrations.versions.2026_11_20_foundation")
 breadth = import_module("db.migrations.versions.2026_11_21_breadth")
 
 revision = "2026_11_21_originals"
-down_revision = "2026_11_21_memberships"
+down_revision = "2026_11_21_search"
 branch_labels = None
 depends_on = None
 
