@@ -109,7 +109,7 @@ class ConversationParts:
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.viewer_state, self.others, self.last_message, self.messages, self.participants))
+        return hash((self.viewer_state, self.first_seq, self.others, self.last_message, self.messages, self.participants))
 
     def __hash__(self) -> int:
         """The same parts are looked for again and again."""
@@ -223,10 +223,13 @@ class Reading:
         if self._people:
             (everybody,) = lists[1]
             people = {user.key: user for user in map(User, *(values or () for values in everybody))}
+        members: dict[UUID, Participant] = {}
+        if parts.participants and not parts.participants[1]:
+            members = {key: Participant.of(user) for key, user in people.items()}
         found: dict[UUID, Conversation] = {}
         for record in lists[0]:
             if (key := record[self._at]) is not None:
-                found[key] = self._read(record[self._at :], people, viewer, parts)
+                found[key] = self._read(record[self._at :], people, members, viewer, parts)
         await _add_lists(connection, found.values(), parts)
         return lists[0], found
 
@@ -234,6 +237,7 @@ class Reading:
         self,
         record: Record,
         people: Mapping[UUID, User],
+        members: Mapping[UUID, Participant],
         viewer: UUID | None,
         parts: ConversationParts,
     ) -> Conversation:
@@ -268,11 +272,11 @@ class Reading:
             cut, is_whole = parts.participants
             if is_whole:
                 records = islice(zip(*first, strict=True), cut.size)
-                members = [Participant(key, people[user], *of) for user, *of in records]
+                shown = [Participant(key, people[user], *of) for user, *of in records]
             else:
-                members = [Participant.of(key, people[user]) for user in islice(first[0], cut.size)]
+                shown = [members[user] for user in first[0][: cut.size]]
             more = len(first[0]) > cut.size
-            rows = Rows(members, has_previous=False, has_next=more, total=total)
+            rows = Rows(shown, has_previous=False, has_next=more, total=total)
             conversation.along_participants = parts.participants, rows
         marks = None
         if parts.needs_watermarks:

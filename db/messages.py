@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import repeat
+from itertools import accumulate, repeat
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +48,8 @@ class MessageParts:
     attachments: bool = False
     notice: bool = False
     """What a message of the system says, for programs."""
+    brief: bool = False
+    """Nothing is wanted of a page of them but what they say, who says it and when."""
 
     @property
     def has_lists(self) -> bool:
@@ -58,7 +60,7 @@ class MessageParts:
     @property
     def joined(self) -> "MessageParts":
         """Those that change the statement."""
-        return MessageParts(self.sender, self.status, self.reply_to and self.reply_to.joined)
+        return MessageParts(self.sender, self.status, self.reply_to and self.reply_to.joined, brief=self.brief)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,16 +239,17 @@ class MessageArrays:
         wanted = pane.of(conversation.c.id, first_seq, conversation.c.last_seq).correlate(conversation, membership)
         page = wanted.subquery("page")
         self._parts = [parts]
-        self.lists = [select(*map(users.array, _columns_inside(page))).lateral("messages")]
+        self.lists = [select(*map(users.array, _columns_inside(page, parts))).lateral("messages")]
         while (reply_to := self._parts[-1].reply_to) is not None:
             target = tables.messages.alias(f"target_{len(self.lists)}")
             is_target = and_(
                 target.c.conversation_id == conversation.c.id,
                 target.c.seq == func.any(self.lists[-1].c.reply_to_seq),
             )
-            answered = select(*map(users.array, _columns_inside(target))).where(is_target)
+            answered = select(*map(users.array, _columns_inside(target, reply_to))).where(is_target)
             self._parts.append(reply_to)
             self.lists.append(answered.lateral(f"targets_{len(self.lists)}"))
+        self._starts = list(accumulate((len(arrays.c) for arrays in self.lists), initial=0))
 
     @property
     def columns(self) -> list[ColumnElement[Any]]:
@@ -255,7 +258,7 @@ class MessageArrays:
     @property
     def senders(self) -> list[int]:
         """The places of the keys of senders who are wanted among the columns."""
-        return _places(self._parts[0], _WIDTH_INSIDE, _SENDER - 1)
+        return [start + _SENDER_INSIDE for start, parts in zip(self._starts, self._parts, strict=False) if parts.sender]
 
     def join(self, source: FromClause) -> FromClause:
         """`source`, which holds the conversation, with its messages."""
@@ -270,10 +273,9 @@ class MessageArrays:
         found: list[Message] = []
         for depth in reversed(range(len(self.lists))):
             targets = {message.seq: message for message in found}
-            begin = at + depth * _WIDTH_INSIDE
-            arrays = [array or () for array in record[begin : begin + _WIDTH_INSIDE]]
-            found = list(map(Message, repeat(conversation), *arrays))
             parts = self._parts[depth]
+            arrays = [array or () for array in record[at + self._starts[depth] : at + self._starts[depth + 1]]]
+            found = list(map(Message.brief if _is_brief(parts) else Message, repeat(conversation), *arrays))
             for message in found if parts.sender else ():
                 if message.sender_key is not None:
                     message.user = people.get(message.sender_key)
@@ -285,16 +287,20 @@ class MessageArrays:
         return found
 
 
-_WIDTH_INSIDE = 11
+def _is_brief(parts: MessageParts) -> bool:
+    """What a message answers is found by a column that a brief one does not have."""
+    return parts.brief and parts.reply_to is None
 
 
-def _columns_inside(message: FromClause) -> list[ColumnElement[Any]]:
-    """What makes a Message of a conversation that is known."""
+def _columns_inside(message: FromClause, parts: MessageParts) -> list[ColumnElement[Any]]:
+    """What makes a Message of a conversation that is known, or a brief one."""
+    if _is_brief(parts):
+        return [message.c.seq, message.c.sender_id, message.c.kind, message.c.body, message.c.created_at]
     return _own_columns(message)[1:]
 
 
-_SENDER = 2
-"""The place of sender_id in a message's own columns."""
+_SENDER, _SENDER_INSIDE = 2, 1
+"""The place of sender_id in a message's own columns, and in those of one whose conversation is known."""
 
 
 def _places(parts: MessageParts | None, width: int, place: int) -> list[int]:

@@ -141,6 +141,21 @@ class Message:
     """The roles of the conversation's owners and admins."""
     notice: Notice | None = None
 
+    @classmethod
+    def brief(
+        cls, conversation: UUID, seq: int, sender: UUID | None, kind: str, body: str, created_at: datetime
+    ) -> Self:
+        """What it says, where nothing else was read: whatever else is asked of it raises AttributeError."""
+        message = cls.__new__(cls)
+        message.conversation_key = conversation
+        message.seq = seq
+        message.sender_key = sender
+        message.kind = kind
+        message.body = body
+        message.created_at = created_at
+        message.user = message.watermarks = None
+        return message
+
     @property
     def id(self) -> str:
         return message_id(self.conversation_key, self.seq)
@@ -251,10 +266,9 @@ class Participant:
     last_delivered_seq: int
 
     @classmethod
-    def of(cls, conversation: UUID, user: User) -> Self:
-        """Who it is, where nothing else was read: whatever else is asked of it raises AttributeError."""
+    def of(cls, user: User) -> Self:
+        """Who it is, of any conversation, where nothing else was read: whatever else is asked raises AttributeError."""
         participant = cls.__new__(cls)
-        participant.conversation_key = conversation
         participant.user = user
         return participant
 

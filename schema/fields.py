@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from graphql import (
     GraphQLField,
@@ -39,6 +39,10 @@ Named = tuple[str, str, Convert]
 """Name in GraphQL, name in Python, and how its value is converted."""
 
 
+SHARED: Final[Mapping[Any, Any]] = {"is_shared": True}
+"""The metadata of a list whose rows other such lists hold too."""
+
+
 class Along(NamedTuple):
     """How a field with a resolver finds what was read along with its row."""
 
@@ -71,6 +75,7 @@ class Field:
         self.resolve: Any = definition.resolve
         self.is_list = isinstance(get_nullable_type(self.type), GraphQLList)
         self.attribute = _attribute(definition)
+        self.is_shared = _is_shared(definition)
         self.call = Call.of(schema, definition)
         self.along = self.call.along if self.call else None
         self.has_arguments = bool(definition.args or self.nodes[0].arguments)
@@ -88,6 +93,11 @@ def _attribute(definition: GraphQLField) -> str | None:
         return None
     is_plain = field.is_basic_field and field.default_resolver is getattr
     return field.python_name if is_plain and getattr(definition.resolve, "_is_default", False) else None
+
+
+def _is_shared(definition: GraphQLField) -> bool:
+    field = definition.extensions.get("strawberry-definition")
+    return isinstance(field, StrawberryField) and bool(field.metadata.get("is_shared"))
 
 
 def _holds_variable(value: ValueNode) -> bool:

@@ -5,6 +5,7 @@ from enum import Enum
 
 import strawberry
 
+from schema.fields import SHARED
 from schema.pages import CURSOR, EDGES, NODES, PAGE_INFO, PageInfo
 from schema.users import User
 
@@ -35,6 +36,6 @@ class ParticipantEdge:
 @strawberry.type(description="A page of participants, in the order of their joining.")
 class ParticipantConnection:
     edges: list[ParticipantEdge] = strawberry.field(description=EDGES)
-    nodes: list[Participant] = strawberry.field(description=NODES)
+    nodes: list[Participant] = strawberry.field(description=NODES, metadata=SHARED)
     page_info: PageInfo = strawberry.field(description=PAGE_INFO)
     total_count: int = strawberry.field(description="All participants that the connection leads to.")

@@ -207,9 +207,22 @@ class Source:
 
     def _rows(self, type_: GraphQLObjectType, details: FieldDetailsList) -> str:
         """The name of a new function that tells of a list of objects, without a call for each."""
+        field, function = self._executor.field(details), self._name("rows", None)
+        if field is not None and field.is_shared:
+            place = next(_places)
+            self._lines += [
+                f"def {function}(rows, told):",
+                "    found = []",
+                f"    before = told[{place}]",
+                "    for row in rows:",
+                "        t = before.get(id(row))",
+                f"        if t is None: t = before[id(row)] = row, {self._object(type_, details, 'row')}",
+                "        found.append(t[1])",
+                "    return found",
+            ]
+            return function
         body, data = self._body(type_, details, None)
         known = self._name("known", KnownRows(type_, self._executor.is_awaitable))
-        function = self._name("rows", None)
         self._lines += [
             f"def {function}(rows, told):",
             "    found = []",

@@ -4,6 +4,7 @@ import itertools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -230,6 +231,25 @@ async def test_messages_along_with_their_conversation_are_the_same(database: Dat
             assert found.last_message == expected[-1]
             assert await conversations.by_keys(connection, viewer, [key], wanted) == {key: found}
     assert len(several) == PEOPLE - 1
+
+
+async def test_brief_messages_are_the_same_as_far_as_they_go(database: Database, people: list[UUID]) -> None:
+    """What of them was not read raises, instead of being nothing."""
+    viewer, parts = people[0], MessageParts(sender=True, status=True)
+    found = []
+    for each in (parts, replace(parts, brief=True)):
+        async with database.viewer(viewer) as connection:
+            (row,) = (
+                await inbox.page(connection, viewer, Cut(1), Filter(), ConversationParts(messages=(Pane(3), each)))
+            ).rows
+        assert row.along_messages
+        found.append(row.along_messages[1])
+    whole, brief = found
+    for name in ("id", "key", "seq", "kind", "body", "created_at", "sender", "status"):
+        assert [getattr(message, name) for message in whole] == [getattr(message, name) for message in brief]
+    for name in ("format", "client_message_id", "edited_at", "deleted_at", "reply_to", "reply_to_seq"):
+        with pytest.raises(AttributeError):
+            getattr(brief[0], name)
 
 
 async def test_every_plan_names_the_viewer_first(
