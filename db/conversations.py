@@ -109,7 +109,9 @@ class ConversationParts:
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.viewer_state, self.first_seq, self.others, self.last_message, self.messages, self.participants))
+        return hash(
+            (self.viewer_state, self.first_seq, self.others, self.last_message, self.messages, self.participants)
+        )
 
     def __hash__(self) -> int:
         """The same parts are looked for again and again."""
