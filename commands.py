@@ -175,10 +175,35 @@ def schema() -> None:
     typer.echo(sdl(), nl=False)
 
 
+@app.command("rotate-keys")
+def rotate_keys() -> None:
+    """Encrypt sensitive conversations anew by the first of PARLEY_ENCRYPTION_KEYS, after which the others are not needed.
+
+    It may be interrupted and run again, and servers may run meanwhile, once all of them have that key as their first.
+    """
+    configured = settings.load()
+    from db import rotation  # noqa: PLC0415
+    from db.encryption import Keyring  # noqa: PLC0415
+
+    keyring = Keyring(configured.keys)
+    with _migrated_database(configured) as url:
+        count = asyncio.run(rotation.rotate(url, keyring, told=lambda total: typer.echo(f"{total} texts", err=True)))
+    typer.echo(f"{count} texts were encrypted anew; everything is encrypted by {keyring.first!r}")
+
+
 @app.command("check-config")
-def check_config() -> None:
+def check_config(
+    *,
+    keys: Annotated[bool, typer.Option("--keys", help="Try PARLEY_ENCRYPTION_KEYS on the database too.")] = False,
+) -> None:
     """Show the settings, those that are defaults behind a #, without starting anything; exit code 2 when one is wrong."""
     configured = settings.load()
+    if keys:
+        from db import encryption_keys  # noqa: PLC0415
+        from db.encryption import Keyring  # noqa: PLC0415
+
+        with _migrated_database(configured) as url:
+            asyncio.run(encryption_keys.try_on(url, Keyring(configured.keys)))
     for name, value in configured.shown().items():
         typer.echo(f"{'' if name in configured.model_fields_set else '# '}{settings.variable(name)}={value}")
 

@@ -4,6 +4,8 @@ import asyncpg
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from db.encryption import SealedError
+from db.encryption_keys import UnusableKeysError
 from db.imports import ImportFailedError
 from db.migrate import LockNotAvailableError, MissingRoleError
 from db.pool import DatabaseUnavailableError, RoleError
@@ -28,7 +30,9 @@ _EXPLAINED = (
     MissingRoleError,
     PortError,
     RoleError,
+    SealedError,
     UnusableDatabaseError,
+    UnusableKeysError,
     UnusableStorageError,
 )
 

@@ -24,6 +24,7 @@ import files
 import logs
 import settings as configuration
 from db import migrate
+from db.encryption import Keyring
 from db.pool import DatabaseUnavailableError, Observer
 from resolvers import attachments, background, demo, development, service, tokens
 from resolvers.checks import Check, Checks, Guarded
@@ -80,6 +81,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
             str(settings.database_url),
             files=kept,
             checks=checks,
+            keyring=Keyring(settings.keys),
             listen_url=settings.listen_url,
             broker_url=settings.broker_url,
             pool_size=settings.pool_size,

@@ -20,7 +20,8 @@ from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess, multiprocess
 
-from db import migrate, reach
+from db import encryption_keys, migrate, reach
+from db.encryption import Keyring
 from failures import PortError, explanation
 from settings import Settings, variable
 from web import site
@@ -38,6 +39,7 @@ def run(settings: Settings) -> None:
         signal.signal(number, _leave)
     with _database(settings) as url, _listen(settings) as listener:
         asyncio.run(migrate.upgrade(settings.migration_url or url))
+        asyncio.run(encryption_keys.try_on(url, Keyring(settings.keys)))
         _hand_on(settings, url)
         config = configuration(settings)
         if settings.workers > 1:

@@ -1,5 +1,7 @@
 """What can be set from outside: environment variables with the prefix PARLEY_. Nothing else reads the environment."""
 
+import base64
+import binascii
 import difflib
 import ipaddress
 import os
@@ -26,6 +28,7 @@ LogFormat = Literal["auto", "json", "console"]
 CheckFailure = Literal["allow", "flag", "reject"]
 
 _MINIMUM_SECRET_BYTES = 32  # RFC 7518, 3.2: a key of the size of the hash output or larger
+_KEY_BYTES = 32
 _EMBEDDED_CONNECTIONS = 90  # of the embedded PostgreSQL's 100; the rest is for commands and for people
 _CONNECTIONS_BESIDE_POOL = 6  # of one worker: one listens, one notifies, four work in nobody's name
 
@@ -113,6 +116,10 @@ class Settings(BaseSettings):
         None, min_length=1, description="Access key. Without it, what boto3 finds: a profile, or the role of the machine."
     )  # fmt: skip
     s3_secret_access_key: SecretStr | None = Field(None, description="The secret of that key.")
+
+    encryption_keys: SecretStr | None = Field(
+        None, description="Keys that encrypt sensitive conversations, comma-separated, each as `id:key`: 32 bytes in base64 (`openssl rand -base64 32`) and a name for them. The first one encrypts, all of them decrypt."
+    )  # fmt: skip
 
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of web pages, comma-separated (`https://app.example.com`), that may call the API from a browser beside the server's own. `*` allows all."
@@ -204,6 +211,11 @@ class Settings(BaseSettings):
         """Whether tokens come from elsewhere. Without, the server makes its own key: for development, on this machine only."""
         return any((self.token_secret, self.token_jwks_url, self.token_jwks_file))
 
+    @property
+    def keys(self) -> dict[str, bytes]:
+        """Those that encrypt, by their ids, in their order."""
+        return dict(_keys(self.encryption_keys.get_secret_value())) if self.encryption_keys else {}
+
     def shown(self) -> dict[str, str]:
         """Every setting as its variable would give it, except what is secret: that is "(hidden)"."""
         return {name: "(hidden)" if name in _SECRET and value else _text(value) for name, value in self}
@@ -270,6 +282,13 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"has {size} bytes; HS256 needs at least {_MINIMUM_SECRET_BYTES}: try `openssl rand -base64 48`"
             )
+        return value
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _are_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            _keys(value.get_secret_value())
         return value
 
     @field_validator("token_jwks_url", "public_url", "s3_endpoint_url")
@@ -358,7 +377,15 @@ def _problems(error: ValidationError) -> list[str]:
 
 
 # Whose values never reach a screen or a log; addresses may hold a password.
-_SECRET = {"token_secret", "s3_secret_access_key", "database_url", "migration_url", "listen_url", "broker_url"}
+_SECRET = {
+    "encryption_keys",
+    "token_secret",
+    "s3_secret_access_key",
+    "database_url",
+    "migration_url",
+    "listen_url",
+    "broker_url",
+}
 
 
 def _text(value: object) -> str:
@@ -383,6 +410,27 @@ def _address(url: str) -> str:
             "is no address: a / ? # @ or : in its user or password must be written %2F %3F %23 %40 %3A"
         ) from None
     return url
+
+
+def _keys(text: str) -> list[tuple[str, bytes]]:
+    """Each key behind its id; an error says nothing of a key."""
+    found: list[tuple[str, bytes]] = []
+    for number, item in enumerate(text.split(","), 1):
+        name, _, encoded = item.strip().partition(":")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name) or not encoded:
+            raise ValueError(f"key {number} is not written as id:key, with an id of up to 32 letters, digits, - and _")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            raise ValueError(f"key {name!r} is not in base64: try `openssl rand -base64 32`") from None
+        if len(key) != _KEY_BYTES:
+            raise ValueError(
+                f"key {name!r} has {len(key)} bytes; AES-256 needs {_KEY_BYTES}: try `openssl rand -base64 32`"
+            )
+        if name in dict(found):
+            raise ValueError(f"there are two keys {name!r}")
+        found.append((name, key))
+    return found
 
 
 def _token_problems(settings: Settings) -> Iterable[str]:

@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, text
 
+from db.keys import is_sensitive
 from db.pool import Connection, RacedError
 from db.statements import Record, Statement
 
@@ -50,6 +51,7 @@ class Original:
     revision: int
     """Of the conversation now, which the message's own does not surpass."""
     same: bool
+    """Of what is encrypted the body is never the same: whoever wants to know has to read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ async def append_all(connection: Connection, drafts: Sequence[Draft], *, patienc
         client_message_ids=[draft.client_message_id for draft in drafts],
         kinds=[draft.kind for draft in drafts],
         formats=[draft.format for draft in drafts],
-        bodies=[draft.body for draft in drafts],
+        bodies=[_stored(connection, draft) for draft in drafts],
         reply_to_seqs=[draft.reply_to_seq for draft in drafts],
         warnings=[draft.warning for draft in drafts],
         rates=[draft.rate for draft in drafts],
@@ -105,6 +107,13 @@ async def append_all(connection: Connection, drafts: Sequence[Draft], *, patienc
         patience=patience,
     )
     return [_outcome(record) for record in records]
+
+
+def _stored(connection: Connection, draft: Draft) -> str:
+    """The body as it is stored."""
+    if is_sensitive(draft.conversation):
+        return connection.keyring.seal(draft.conversation, draft.body)
+    return draft.body
 
 
 async def append(connection: Connection, draft: Draft) -> Outcome:

@@ -1,6 +1,6 @@
 """Statements about conversations."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from db import tables, users
+from db.keys import is_sensitive
 from db.messages import (
     MessageArrays,
     MessageColumns,
@@ -292,11 +293,12 @@ class Reading:
         return conversation
 
 
-async def _add_lists(connection: Connection, found: Iterable[Conversation], parts: ConversationParts) -> None:
-    """Give the messages that were read with conversations the lists that are wanted of them."""
-    if parts.last_message and parts.last_message.has_lists:
+async def _add_lists(connection: Connection, found: Collection[Conversation], parts: ConversationParts) -> None:
+    """Give the messages that were read with conversations what else there is to them."""
+    is_sealed = any(is_sensitive(each.key) for each in found)
+    if parts.last_message and (is_sealed or parts.last_message.has_lists):
         await add_lists(connection, [last for each in found if (last := each.last_message)], parts.last_message)
-    if parts.messages and parts.messages[1].has_lists:
+    if parts.messages and (is_sealed or parts.messages[1].has_lists):
         pages = (each.along_messages[1] for each in found if each.along_messages)
         await add_lists(connection, [message for page in pages for message in page], parts.messages[1])
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import ARRAY, Integer, Text, Uuid, and_, bindparam, column, func, select, text
 
 from db import tables
-from db.keys import MessageKey
+from db.keys import MessageKey, is_sensitive
 from db.pool import Connection
 from db.rows import MessageEdit
 from db.statements import Statement
@@ -58,7 +58,7 @@ async def change(
         connection,
         conversation=key.conversation,
         seq=key.seq,
-        body=body,
+        body=connection.keyring.seal(key.conversation, body) if is_sensitive(key.conversation) else body,
         format=written,
         mentions=list(mentions),
         warning=warning,
@@ -114,6 +114,9 @@ async def of(connection: Connection, messages: Sequence[MessageKey]) -> dict[Mes
         connection, conversations=[key.conversation for key in messages], seqs=[key.seq for key in messages]
     )
     found: dict[MessageKey, list[MessageEdit]] = {}
-    for conversation, seq, *edit in records:
-        found.setdefault(MessageKey(conversation, seq), []).append(MessageEdit(*edit))
+    for conversation, seq, *values in records:
+        edit = MessageEdit(*values)
+        if is_sensitive(conversation):
+            edit.body = connection.keyring.unseal(conversation, edit.body)
+        found.setdefault(MessageKey(conversation, seq), []).append(edit)
     return found

@@ -50,6 +50,21 @@ def new_key() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
+_VERSION_AT = 76  # bits below the version of a UUID
+_SENSITIVE = 8  # RFC 9562, 5.8: a version for whatever one needs
+
+
+def new_sensitive_key() -> UUID:
+    """The same, for a conversation that is sensitive: its version says so, wherever the key is."""
+    key = new_key().int
+    return UUID(int=key & ~(0xF << _VERSION_AT) | _SENSITIVE << _VERSION_AT)
+
+
+def is_sensitive(conversation: UUID) -> bool:
+    """Whether what is said in the conversation is encrypted where it is stored."""
+    return conversation.int >> _VERSION_AT & 0xF == _SENSITIVE
+
+
 # Written out each time, for a page has hundreds of ids: base64 without its padding, which comes last.
 
 

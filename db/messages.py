@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from db import attachments, mentions, notices, participants, reactions, replies, tables, users
+from db.encryption import unseal_messages
 from db.keys import MessageKey
 from db.pool import Connection
 from db.rows import Conversation, Message, User, Watermarks
@@ -400,7 +401,12 @@ _LISTS: dict[
 
 
 async def add_lists(connection: Connection, messages: Iterable[Message], parts: MessageParts | None) -> None:
-    """Give messages, and what they answer, the lists that their parts want: one statement for each sort of list."""
+    """Give messages that were read just now, and what they answer, what else there is to them.
+
+    They are unsealed, and get the lists that their parts want: one statement for each sort of list.
+    """
+    messages = list(messages)
+    unseal_messages(connection.keyring, messages)
     if parts is None or not parts.has_lists:
         return
     wanted = list(_with_parts(messages, parts))

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from db.encryption import NO_KEYS, Keyring
 from db.migrate import APP_ROLE, SYSTEM_ROLE
 
 Driver = Any  # asyncpg's pooled connection: it ships no types
@@ -109,6 +110,11 @@ class Connection:
                 await self.driver.execute("ROLLBACK TO SAVEPOINT attempt")
             raise
 
+    @property
+    def keyring(self) -> Keyring:
+        """By which sensitive conversations are read and written."""
+        return self._pool.keyring
+
     def is_in_transaction(self) -> bool:
         """Inside `transaction`."""
         found: bool = self.driver.is_in_transaction()
@@ -123,11 +129,13 @@ class Database:
         self._system = system
 
     @classmethod
-    async def open(cls, url: str, *, pool_size: int = 10, observe: Observer | None = None) -> "Database":
+    async def open(
+        cls, url: str, *, pool_size: int = 10, keyring: Keyring = NO_KEYS, observe: Observer | None = None
+    ) -> "Database":
         """Connect to the database at `url`; `observe` is told of every statement as asyncpg's query loggers are."""
         database = cls(
-            await _create_pool(url, APP_ROLE, pool_size, observe),
-            await _create_pool(url, SYSTEM_ROLE, min(pool_size, _SYSTEM_POOL_SIZE), observe),
+            await _create_pool(url, APP_ROLE, pool_size, keyring, observe),
+            await _create_pool(url, SYSTEM_ROLE, min(pool_size, _SYSTEM_POOL_SIZE), keyring, observe),
         )
         # A database that cannot be reached, or not in these roles, is found out now.
         try:
@@ -135,6 +143,11 @@ class Database:
                 return database
         except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError) as error:
             raise RoleError(str(error)) from error
+
+    @property
+    def keyring(self) -> Keyring:
+        """By which sensitive conversations are read and written."""
+        return self._app.keyring
 
     async def close(self) -> None:
         await asyncio.gather(self._app.close(), self._system.close())
@@ -170,7 +183,8 @@ class _Pool:
     was cancelled, a transaction left open) is left to asyncpg, which knows how to wait, to roll back and to replace.
     """
 
-    def __init__(self, pool: asyncpg.Pool, size: int) -> None:
+    def __init__(self, pool: asyncpg.Pool, size: int, keyring: Keyring) -> None:
+        self.keyring = keyring
         self._pool = pool
         self._places = asyncio.Semaphore(size)
         self._free: list[tuple[Driver, float]] = []  # and since when; the last one is the next to go
@@ -255,7 +269,7 @@ _UNREACHABLE = (
 _FAULTS = _Faults()
 
 
-async def _create_pool(url: str, role: str, size: int, observe: Observer | None) -> _Pool:
+async def _create_pool(url: str, role: str, size: int, keyring: Keyring, observe: Observer | None) -> _Pool:
     async def initialise(connection: Driver) -> None:
         # A pooler may drop the parameter that asks for the role, and then row level security would be another's.
         # The arrays are named for the driver to know their types: it would ask for them in the midst of a request.
@@ -280,4 +294,4 @@ async def _create_pool(url: str, role: str, size: int, observe: Observer | None)
         init=initialise,
         reset=keep,
     )
-    return _Pool(pool, size)
+    return _Pool(pool, size, keyring)

@@ -6,7 +6,16 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from db.keys import AttachmentKey, MessageKey, attachment_id, conversation_id, message_id, scheduled_message_id, user_id
+from db.keys import (
+    AttachmentKey,
+    MessageKey,
+    attachment_id,
+    conversation_id,
+    is_sensitive,
+    message_id,
+    scheduled_message_id,
+    user_id,
+)
 
 NAMES_SHOWN = 3
 """Other participants that an untitled conversation is called by."""
@@ -238,6 +247,11 @@ class Conversation:
     @property
     def id(self) -> str:
         return conversation_id(self.key)
+
+    @property
+    def is_sensitive(self) -> bool:
+        """Bodies are encrypted where they are stored."""
+        return is_sensitive(self.key)
 
     @property
     def message_count(self) -> int:

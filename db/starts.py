@@ -8,6 +8,7 @@ from sqlalchemy import ARRAY, Boolean, Integer, Text, Uuid, bindparam, select, t
 from sqlalchemy.dialects.postgresql import insert
 
 from db import tables
+from db.keys import is_sensitive
 from db.pool import Connection, RacedError
 from db.statements import Statement
 
@@ -105,9 +106,12 @@ _CREATE = Statement(
     text("""
     INSERT INTO parley.conversations
         (id, kind, title, context_type, context_id, context_title, context_url, created_by, created_at,
-         last_activity_at, revision)
-    VALUES (:key, :kind, :title, :context_type, :context_id, :context_title, :context_url, :creator, now(), now(), 1)
-    """).bindparams(_KEY, _CREATOR, *(bindparam(name, type_=Text) for name in _TEXTS))
+         last_activity_at, revision, is_sensitive)
+    VALUES (:key, :kind, :title, :context_type, :context_id, :context_title, :context_url, :creator, now(), now(), 1,
+        :is_sensitive)
+    """).bindparams(
+        _KEY, _CREATOR, bindparam("is_sensitive", type_=Boolean), *(bindparam(name, type_=Text) for name in _TEXTS)
+    )
 )
 _JOIN = Statement(
     text("INSERT INTO parley.memberships (user_id, conversation_id) SELECT unnest(:everybody), :key").bindparams(
@@ -141,6 +145,7 @@ async def create(connection: Connection, new: NewConversation) -> None:
         context_id=context.id if context else None,
         context_title=context.title if context else None,
         context_url=context.url if context else None,
+        is_sensitive=is_sensitive(new.key),
     )
     await _JOIN.run(connection, everybody=everybody, key=new.key)
     await _PARTICIPATE.run(connection, key=new.key, creator=new.creator, kind=new.kind, everybody=everybody)

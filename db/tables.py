@@ -102,6 +102,10 @@ conversations = Table(
     CheckConstraint("kind = 'GROUP' OR title IS NULL", name="direct_has_no_title"),
     CheckConstraint("(context_type IS NULL) = (context_id IS NULL)", name="context"),
     CheckConstraint("history IN ('ALL', 'FROM_JOINING')", name="history"),
+    # The version of the UUID: who has the key knows it, without a look at the row.
+    CheckConstraint("is_sensitive = (substr(id::text, 15, 1) = '8')", name="sensitive_key"),
+    # Whether there are any, and all of them, for keys that change.
+    Index("ix_conversations_sensitive", "id", postgresql_where=text("is_sensitive")),
     comment="A conversation; its row lock orders everything that happens in it.",
     # Every send updates the row in place: room on the page keeps that a heap-only update.
     postgresql_with={"fillfactor": 80},
@@ -350,6 +354,15 @@ discarded_files = Table(
     # Those to remove, oldest first.
     Index("ix_discarded_files_discarded_at", "discarded_at"),
     comment="A file whose attachment is gone, until it is gone itself.",
+)
+
+encryption_keys = Table(
+    "encryption_keys",
+    metadata,
+    Column("id", Text, primary_key=True, comment="what settings call it"),
+    Column("proof", Text, nullable=False, comment="a known text, encrypted by it"),
+    Column("created_at", _timestamp, nullable=False),
+    comment="A key by which sensitive conversations are encrypted, and by which another under its name is found out.",
 )
 
 blocks = Table(

@@ -3,18 +3,25 @@
 from uuid import UUID
 
 from db import starts
-from db.keys import new_key
+from db.keys import new_key, new_sensitive_key
 from db.pool import Connection
 from db.starts import Context, NewConversation, Pair
 from resolvers import blocking, restrictions
 
 
 async def find_or_create(
-    connection: Connection, viewer: UUID, other: UUID, path: tuple[str, ...], context: Context | None = None
+    connection: Connection,
+    viewer: UUID,
+    other: UUID,
+    path: tuple[str, ...],
+    context: Context | None = None,
+    *,
+    sensitive: bool = False,
 ) -> tuple[UUID, bool]:
-    """Its key, and whether it was made just now. Racing callers meet in one row; runs inside a transaction.
+    """Its key, and whether it was made just now, sensitive if that is wanted.
 
-    Raises RefusedError where the viewer may not start one with the other, who stands at `path` of the input.
+    Racing callers meet in one row; runs inside a transaction. Raises RefusedError where the viewer may not start one with
+    the other, who stands at `path` of the input.
     """
     pair = Pair.of(viewer, other, context)
     existing = await starts.find_pair(connection, pair)
@@ -22,7 +29,7 @@ async def find_or_create(
         return existing, False
     await restrictions.refuse_viewer(connection, viewer, path[:1])
     await blocking.refuse_pair(connection, viewer, other, path)
-    key = new_key()
+    key = new_sensitive_key() if sensitive else new_key()
     if not await starts.claim_pair(connection, pair, key):
         racer = await starts.find_pair(connection, pair)
         if racer is None:

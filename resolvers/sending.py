@@ -1,13 +1,13 @@
 """Sending: each message once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 from uuid import UUID
 
-from db import appends, memberships, starts, users
+from db import appends, edits, memberships, starts, users
 from db.appends import Appended, Draft, Limited, Original
-from db.keys import MessageKey
-from db.messages import MessageParts
+from db.keys import MessageKey, is_sensitive
+from db.messages import MessageParts, Window, window
 from db.pool import Connection, RacedError
 from db.rows import Message, User
 from db.starts import Pair
@@ -94,6 +94,7 @@ async def append(
     outcome = await appends.append(connection, _draft(viewer, conversation, content, path, terms))
     if outcome is None:
         await _refuse(connection, viewer, conversation, content, path)
+    outcome = await _compared(connection, outcome, conversation, content)
     return _accepted(outcome, conversation, content, path)
 
 
@@ -103,21 +104,50 @@ async def _append(
     """Append the content in a transaction that it shares with what others send just now; raises RefusedError."""
     draft = _draft(viewer, conversation, content, _INPUT, terms)
     if content.kind != "TEXT":
-        return _accepted(await _append_for_service(service, draft), conversation, content, _INPUT)
+        return _accepted(await _append_for_service(service, draft, content), conversation, content, _INPUT)
     outcome = await service.batches.append(draft)
     if outcome is None:
         async with service.database.viewer(viewer.key) as connection, connection.transaction():
             await _refuse(connection, viewer, conversation, content, _INPUT)
+    if _is_to_compare(outcome, conversation):
+        async with service.database.viewer(viewer.key) as connection:
+            outcome = await _compared(connection, outcome, conversation, content)
     return _accepted(outcome, conversation, content, _INPUT)
 
 
-async def _append_for_service(service: Service, draft: Draft) -> Appended | Original | Limited:
+async def _append_for_service(service: Service, draft: Draft, content: Content) -> Appended | Original | Limited:
     """The same for the host application, which speaks wherever it wants to: it need not be a member."""
     async with service.database.system() as connection:
         outcome = await appends.append(connection, draft)
         if outcome is None:
             await _refuse_service(connection, draft.conversation)
+        return await _compared(connection, outcome, draft.conversation, content)
+
+
+def _is_to_compare(outcome: appends.Outcome, conversation: UUID) -> bool:
+    """Whether only a look at the original says if it is the same: the database cannot read it."""
+    return isinstance(outcome, Original) and not outcome.same and is_sensitive(conversation)
+
+
+async def _compared(
+    connection: Connection, outcome: Appended | Original | Limited, conversation: UUID, content: Content
+) -> Appended | Original | Limited:
+    """The outcome; what was sent to a sensitive conversation before is the same if it says so."""
+    if isinstance(outcome, Original) and _is_to_compare(outcome, conversation):
+        return replace(outcome, same=await says(connection, MessageKey(conversation, outcome.seq), content))
     return outcome
+
+
+async def says(connection: Connection, key: MessageKey, content: Content) -> bool:
+    """Whether the message was sent with this content, or is deleted, in a conversation whose messages have no attachments."""
+    found = await window(connection, [Window(key.conversation, key.seq, key.seq)], MessageParts())
+    if not found or found[0].deleted_at is not None:
+        return bool(found)
+    before = (await edits.of(connection, [key])).get(key)
+    said = before[0] if before else found[0]
+    reply_to = content.reply_to.seq if content.reply_to else None
+    is_same = (said.body, said.format) == (content.body, content.format)
+    return is_same and (found[0].kind, found[0].reply_to_seq) == (content.kind, reply_to)
 
 
 def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, ...], terms: Terms) -> Draft:
@@ -125,6 +155,9 @@ def _draft(viewer: User, conversation: UUID, content: Content, path: tuple[str, 
     target = content.reply_to
     if target is not None and target.conversation != conversation:
         raise RefusedError(_no_target(path))
+    if content.attachments and is_sensitive(conversation):
+        message = "what is sent to a sensitive conversation is encrypted, and files are not: it takes none"
+        raise RefusedError(Invalid(message, (*path, "attachmentIds")))
     return Draft(
         conversation=conversation,
         sender=viewer.key,

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import structlog
 from broadcaster import Broadcast
 
+from db import encryption_keys
 from db.batches import Batches
+from db.encryption import NO_KEYS, Keyring
 from db.feed import Feed
 from db.lines.postgres import PostgresLine
 from db.lines.redis import RedisLine
@@ -50,14 +52,26 @@ class Service:
     """Something was scheduled here."""
 
 
-async def _open(url: str, pool_size: int, observe: Observer | None) -> Database:
+async def _open(url: str, pool_size: int, keyring: Keyring, observe: Observer | None) -> Database:
     """The database; it answered when the server started, so the successor of a worker that died waits for it."""
     while True:
         try:
-            return await Database.open(url, pool_size=pool_size, observe=observe)
+            return await _try_open(url, pool_size, keyring, observe)
         except DatabaseUnavailableError as error:
             _log.warning("database_unreachable", reason=error.reason)
             await asyncio.sleep(_RETRY)
+
+
+async def _try_open(url: str, pool_size: int, keyring: Keyring, observe: Observer | None) -> Database:
+    """The database, if the keys are those by which it is encrypted."""
+    database = await Database.open(url, pool_size=pool_size, keyring=keyring, observe=observe)
+    try:
+        async with database.system() as connection:
+            await encryption_keys.check(connection)
+    except BaseException:
+        await database.close()
+        raise
+    return database
 
 
 def _no_jobs(_service: Service) -> Iterable[Job]:
@@ -70,6 +84,7 @@ async def running(
     *,
     files: Files,
     checks: Checks | None = None,
+    keyring: Keyring = NO_KEYS,
     listen_url: str | None = None,
     broker_url: str | None = None,
     pool_size: int = 10,
@@ -80,7 +95,7 @@ async def running(
 ) -> AsyncIterator[Service]:
     """A service on the database at `url`, which listens through the broker, or `listen_url` where that is another way."""
     policy = policy or Policy()
-    database = await _open(url, pool_size, observe)
+    database = await _open(url, pool_size, keyring, observe)
     batches = Batches(database)
     feed = Feed(RedisLine, broker_url) if broker_url else Feed(PostgresLine, listen_url or url)
     broadcast = Broadcast(backend=feed)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from db import starts, users
 from db.appends import Appended
-from db.keys import MessageKey, new_key
+from db.keys import MessageKey, is_sensitive, new_key, new_sensitive_key
 from db.pool import Connection, RacedError
 from db.starts import Context, NewConversation, Start
 from resolvers import attachments, blocking, contents, directs, restrictions, sending
@@ -39,6 +39,7 @@ class StartRequest:
     context: Context | None = None
     first_message: Content | None = None
     reject_existing: bool = False
+    is_sensitive: bool = False
 
     @property
     def is_direct(self) -> bool:
@@ -49,9 +50,13 @@ class StartRequest:
         """Names the whole transaction: the same request with the same key is answered once."""
         return self.first_message.client_message_id if self.first_message else None
 
-    @property
-    def fingerprint(self) -> str:
-        return hashlib.sha256(repr(replace(self, participants=tuple(sorted(self.participants)))).encode()).hexdigest()
+    def fingerprint(self, conversation: UUID) -> str:
+        """Of all of it; but a digest of a text gives a short text away, so for a sensitive conversation without that."""
+        first = self.first_message
+        if first and is_sensitive(conversation):
+            first = replace(first, body="")
+        whole = replace(self, participants=tuple(sorted(self.participants)), first_message=first)
+        return hashlib.sha256(repr(whole).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ async def start(service: Service, caller: Caller, request: StartRequest) -> Star
     """Raises RefusedError, and then nothing was changed."""
     request = replace(request, participants=tuple(dict.fromkeys(request.participants)))
     wrong = _errors(request, caller, service)
+    if request.is_sensitive and service.database.keyring.first is None:
+        wrong.append(Invalid("this server has no keys to encrypt by", ("input", "isSensitive")))
     if wrong:
         raise RefusedError(*wrong)
     if request.first_message and request.first_message.attachments:
@@ -97,7 +104,7 @@ async def _try_start(
     async with connection.transaction():
         before = await starts.find_start(connection, caller.user.key, request.key) if request.key else None
         if before is not None:
-            return _repeated(before, request), 0
+            return await _repeated(connection, before, request), 0
         conversation, was_created = await _find_or_create(connection, caller, request)
         revision, seq = int(was_created), None
         if request.first_message:
@@ -106,7 +113,7 @@ async def _try_start(
             seq = appended.seq
             revision = appended.revision if isinstance(appended, Appended) else revision
         if request.key and seq:
-            done = Start(request.fingerprint, conversation, seq, was_created)
+            done = Start(request.fingerprint(conversation), conversation, seq, was_created)
             await starts.remember(connection, caller.user.key, request.key, done)
     return Started(conversation, MessageKey(conversation, seq) if seq else None, was_created), revision
 
@@ -114,8 +121,13 @@ async def _try_start(
 async def _find_or_create(connection: Connection, caller: Caller, request: StartRequest) -> tuple[UUID, bool]:
     if request.is_direct:
         (other,) = request.participants
-        path = ("input", "participantIds", "0")
-        key, was_created = await directs.find_or_create(connection, caller.user.key, other, path, request.context)
+        viewer, path, sensitive = caller.user.key, ("input", "participantIds", "0"), request.is_sensitive
+        key, was_created = await directs.find_or_create(
+            connection, viewer, other, path, request.context, sensitive=sensitive
+        )
+        if sensitive and not is_sensitive(key):
+            message = "you two have a direct conversation already, and it is not sensitive"
+            raise RefusedError(ConversationExists(message, ("input", "isSensitive"), key))
         if request.reject_existing and not was_created:
             message = "you two have a direct conversation already"
             raise RefusedError(ConversationExists(message, ("input", "participantIds"), key))
@@ -123,15 +135,18 @@ async def _find_or_create(connection: Connection, caller: Caller, request: Start
     await restrictions.refuse_viewer(connection, caller.user.key, ("input",))
     places = {other: ("input", "participantIds", str(place)) for place, other in enumerate(request.participants)}
     await blocking.refuse(connection, places)
-    key = new_key()
+    key = new_sensitive_key() if request.is_sensitive else new_key()
     new = NewConversation(key, caller.user.key, request.participants, "GROUP", request.title, request.context)
     await starts.create(connection, new)
     return key, True
 
 
-def _repeated(before: Start, request: StartRequest) -> Started:
-    message = MessageKey(before.conversation, before.seq)
-    if before.fingerprint != request.fingerprint:
+async def _repeated(connection: Connection, before: Start, request: StartRequest) -> Started:
+    message, first = MessageKey(before.conversation, before.seq), request.first_message
+    is_same = before.fingerprint == request.fingerprint(before.conversation)
+    if is_same and first and is_sensitive(before.conversation):
+        is_same = await sending.says(connection, message, first)
+    if not is_same:
         text = f"clientMessageId {request.key!r} was used before, to start something else"
         raise RefusedError(IdempotencyConflict(text, (*_FIRST, "clientMessageId"), message))
     return Started(before.conversation, message, before.was_created)

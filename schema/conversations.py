@@ -155,6 +155,9 @@ class Conversation(Node):
         metadata=PER_VIEWER,
     )
     context: ConversationContext | None = strawberry.field(description="What it is about in the host application.")
+    is_sensitive: bool = strawberry.field(
+        description="Whether everything that is said in it is encrypted where it is stored. It is not searched then."
+    )
     created_at: datetime = strawberry.field(description="When it was started.")
     last_activity_at: datetime = strawberry.field(description="When something last happened; orders `conversations`.")
     history: ConversationHistory = strawberry.field(

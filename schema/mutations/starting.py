@@ -46,6 +46,12 @@ class StartConversationInput:
         default=IfExists.REUSE, description="A DIRECT conversation is unique per pair and context."
     )
 
+    is_sensitive: bool = strawberry.field(
+        default=False,
+        description="Have everything that is said in it encrypted where it is stored. It is left out of the search, takes "
+        "no attachments, and stays so for good. An existing DIRECT conversation that is not is a ConversationExistsError.",
+    )
+
     def row(self) -> StartRequest:
         context, first = given(self.context), given(self.first_message)
         return StartRequest(
@@ -54,6 +60,7 @@ class StartConversationInput:
             context=context.row() if context else None,
             first_message=first.row() if first else None,
             reject_existing=self.if_exists is IfExists.REJECT,
+            is_sensitive=self.is_sensitive,
         )
 
 

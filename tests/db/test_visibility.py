@@ -17,7 +17,14 @@ from db.starts import NewConversation, Pair
 from db.tables import metadata
 
 TABLES = sorted(table.name for table in metadata.tables.values())
-CLOSED = {"imported_conversations", "discarded_files", "log_readers", "search_entries", "search_state"}
+CLOSED = {
+    "imported_conversations",
+    "discarded_files",
+    "encryption_keys",
+    "log_readers",
+    "search_entries",
+    "search_state",
+}
 """Which are no viewer's."""
 
 
