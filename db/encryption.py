@@ -92,4 +92,4 @@ def _unseal(keyring: Keyring, message: Message | None, done: dict[int, Message])
     while message is not None and id(message) not in done:
         done[id(message)] = message
         message.body = keyring.unseal(message.conversation_key, message.body)
-        message = message.reply_to
+        message = getattr(message, "reply_to", None)  # which a brief one does not have
