@@ -265,7 +265,10 @@ class Reading:
         if parts.needs_membership:
             conversation.first_seq = next(rest)
         if parts.viewer_state:
-            conversation.viewer_state = _viewer_state(list(islice(rest, _STATE)), last_seq, is_blocked=is_blocked)
+            state = list(islice(rest, _STATE))
+            conversation.viewer_state = _viewer_state(
+                state, last_seq, (key, viewer) if viewer else None, is_blocked=is_blocked
+            )
         total = next(rest) if parts.needs_count else None
         if parts.others:
             conversation.others_count = next(rest)
@@ -345,12 +348,15 @@ def state_columns(membership: FromClause) -> list[ColumnElement[Any]]:
     ]
 
 
-def _viewer_state(record: Sequence[Any], last_seq: int, *, is_blocked: bool) -> ViewerState | None:
+def _viewer_state(
+    record: Sequence[Any], last_seq: int, seat: tuple[UUID, UUID] | None, *, is_blocked: bool
+) -> ViewerState | None:
     """None: who has no role is no member."""
     role, is_restricted, *state = record
     if role is None:
         return None
     found = ViewerState(role, last_seq, *state)
+    found.seat = seat
     found.can_send = not (is_blocked or is_restricted)
     return found
 

@@ -207,6 +207,8 @@ class ViewerState:
     """It counts as unread from here on, whatever was read."""
     can_send: bool = True
     """Every role may, unless it is blocked or they are restricted; who is no member has no viewer state."""
+    seat: tuple[UUID, UUID] | None = None
+    """Of which conversation and user it is; None where all that is told is that it is no more."""
 
     @property
     def is_archived(self) -> bool:
@@ -214,11 +216,15 @@ class ViewerState:
         return self.archived_seq is not None and self.archived_seq >= self.last_seq
 
     @property
+    def read_seq(self) -> int:
+        """Everything up to it counts as read."""
+        if self.unread_from_seq is None:
+            return self.last_read_seq
+        return min(self.last_read_seq, self.unread_from_seq - 1)
+
+    @property
     def unread_count(self) -> int:
-        read = self.last_read_seq
-        if self.unread_from_seq is not None:
-            read = min(read, self.unread_from_seq - 1)
-        return self.last_seq - read
+        return self.last_seq - self.read_seq
 
 
 @dataclass(slots=True)

@@ -147,4 +147,6 @@ async def changed(connection: Connection, viewers: Sequence[UUID], horizon: int)
 
 def _read(record: Record) -> OwnState:
     key, *rest = record
-    return OwnState(key, User(*rest[: users.WIDTH]), ViewerState(*rest[users.WIDTH :]))
+    user, state = User(*rest[: users.WIDTH]), ViewerState(*rest[users.WIDTH :])
+    state.seat = key, user.key
+    return OwnState(key, user, state)

@@ -56,6 +56,10 @@ def scheduled_messages(viewer: UUID) -> str:
     return f"scheduled messages of {user_id(viewer)}"
 
 
+def mentions(viewer: UUID) -> str:
+    return f"mentions of {user_id(viewer)}"
+
+
 def blocked(viewer: UUID) -> str:
     return f"users blocked by {user_id(viewer)}"
 

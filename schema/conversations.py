@@ -127,6 +127,11 @@ class ViewerState:
     unread_count: int = strawberry.field(
         description="Messages the viewer has not read; those from `unreadFromSeq` on, where that is set."
     )
+
+    @strawberry.field(description="Unread messages that mention the viewer.")
+    async def unread_mention_count(root: strawberry.Parent[rows.ViewerState], info: Info) -> int:
+        return await loading.unread_mentions(info, root)
+
     last_read_seq: int = strawberry.field(description="The viewer has read every message up to this seq; 0: none.")
     last_delivered_seq: int = strawberry.field(
         description="The viewer has received every message up to this seq; 0: none."

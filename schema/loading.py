@@ -13,6 +13,7 @@ from resolvers import (
     conversations,
     editing,
     events,
+    mentioning,
     messages,
     participants,
     pins,
@@ -134,6 +135,18 @@ async def participant_page(info: Info, root: rows.Conversation, cut: Cut) -> Pag
     if page is None:
         raise NotFoundError("you are no longer a participant of this conversation")
     return page
+
+
+async def unread_mentions(info: Info, root: rows.ViewerState) -> int:
+    """How many unread messages mention whose state it is; those of all conversations on a page are one statement."""
+    if root.seat is None:
+        return 0
+    context = info.context
+
+    async def load(states: list[tuple[UUID, UUID, int]]) -> list[int]:
+        return await mentioning.counts(context.service, context.viewer_key, states)
+
+    return await context.load("unreadMentions", (*root.seat, root.read_seq), load)
 
 
 async def reader_page(info: Info, root: rows.Message, cut: Cut) -> Page[rows.Participant]:

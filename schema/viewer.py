@@ -7,10 +7,13 @@ import strawberry
 from strawberry import UNSET
 
 from db import rows
-from resolvers import blocking, scheduling
+from db.keys import parse_conversation_id
+from db.mentioning import Wanted
+from resolvers import blocking, mentioning, scheduling
 from resolvers.pages import Page
 from schema.asked import asked
 from schema.context import Info
+from schema.messages import MessageConnection
 from schema.pages import After, First, given, page_arguments
 from schema.scheduled import ScheduledMessageConnection, ScheduledMessageStatus
 from schema.users import User, UserConnection
@@ -18,6 +21,9 @@ from schema.users import User, UserConnection
 Statuses = Annotated[
     list[ScheduledMessageStatus] | None, strawberry.argument(description="Only of these; left out: all of them.")
 ]
+
+InConversation = Annotated[strawberry.ID | None, strawberry.argument(description="Only in this conversation.")]
+UnreadOnly = Annotated[bool | None, strawberry.argument(description="Only those that the viewer has not read.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,31 @@ class Viewer:
             root.user,
             page_arguments(first, after),
             [each.name for each in wanted] if wanted is not None else None,
+        )
+
+    @strawberry.field(
+        description="Messages that mention the viewer, in all conversations, newest first. 20 by default.",
+        graphql_type=MessageConnection,
+    )
+    async def mentions(
+        root: strawberry.Parent[ViewerRow],
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        conversation_id: InConversation = UNSET,
+        unread_only: UnreadOnly = UNSET,
+    ) -> Page[rows.Message]:
+        wanted, conversation = asked(info), given(conversation_id)
+        return await mentioning.page(
+            info.context.service,
+            root.user,
+            page_arguments(first, after),
+            Wanted(
+                parse_conversation_id(conversation) if conversation is not None else None,
+                unread_only=bool(given(unread_only)),
+            ),
+            wanted.nodes.message_parts,
+            counted="totalCount" in wanted,
         )
 
     @strawberry.field(

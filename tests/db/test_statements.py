@@ -21,6 +21,7 @@ from db import (
     events,
     inbox,
     memberships,
+    mentioning,
     mentions,
     messages,
     participants,
@@ -34,6 +35,7 @@ from db.appends import Draft
 from db.conversations import ConversationParts
 from db.inbox import Filter
 from db.keys import MessageKey, new_key
+from db.mentioning import Wanted
 from db.messages import LARGEST, MessageParts, Pane, Window
 from db.migrate import APP_ROLE
 from db.paging import Cut
@@ -116,6 +118,10 @@ def reads(everywhere: list[UUID], everybody: list[UUID]) -> dict[str, Read]:
         "participant": lambda c, _: participants.by_keys(c, [(key, user) for key in everywhere for user in everybody]),
         "events": lambda c, _: events.after(c, dict.fromkeys(everywhere, 3), 2, needs=frozenset({"status"})),
         "mentions": lambda c, _: mentions.of(c, keys),
+        "mentioning": lambda c, viewer: mentioning.page(
+            c, viewer, Cut(9, counted=True), Wanted(everywhere[0], unread_only=True), _MESSAGE
+        ),
+        "mentioned": lambda c, _: mentioning.counts(c, [(key, user, 0) for key in everywhere for user in everybody]),
         "replies": lambda c, _: replies.counts(c, keys),
         "thread": lambda c, _: threads.page(c, keys, Cut(1, counted=True), _MESSAGE),
         "readers": lambda c, _: participants.readers(c, [(key, None) for key in keys], Cut(1, counted=True)),

@@ -71,3 +71,10 @@ async def log(client: Client, conversation: str, after: str, selection: str = ""
     data = await client.run(_LOG.format(selection), id=conversation, after=after)
     found: list[Json] = data["conversation"]["events"]["nodes"]
     return found
+
+
+async def read(client: Client, conversation: str, seq: int) -> None:
+    """Mark messages read."""
+    mark = """mutation ($id: ID!, $seq: Int!) {
+        markRead(input: { conversationId: $id, upToSeq: $seq }) { errors { __typename } } }"""
+    assert (await client.run(mark, id=conversation, seq=seq))["markRead"]["errors"] == []

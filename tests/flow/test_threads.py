@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from tests.flow.client import Client, Json, Parley
-from tests.flow.editing import deleted, edited, look, sent
+from tests.flow.editing import deleted, edited, look, read, sent
 from tests.flow.paging import CONNECTION, Cut, cuts, few
 from tests.flow.test_statements import statements
 
@@ -20,12 +20,6 @@ READ_BY = f"""query ($id: ID!, $first: Int, $after: String) {{ node(id: $id) {{ 
 @pytest.fixture
 async def chat(ada: Client, grace: Client, linus: Client) -> str:
     return await ada.start(grace, linus, title="Engines")
-
-
-async def read(client: Client, conversation: str, seq: int) -> None:
-    mark = """mutation ($id: ID!, $seq: Int!) {
-        markRead(input: { conversationId: $id, upToSeq: $seq }) { errors { __typename } } }"""
-    assert (await client.run(mark, id=conversation, seq=seq))["markRead"]["errors"] == []
 
 
 async def test_a_thread(ada: Client, grace: Client, chat: str) -> None:
