@@ -39,6 +39,20 @@ async def kept_apart(connection: Connection, others: Iterable[UUID]) -> set[UUID
     return {record[0] for record in await _KEPT_APART.all(connection, others=list(others))}
 
 
+_KEPT_APART_FROM = Statement(
+    text("""
+    SELECT b.blocked_id FROM parley.blocks b WHERE b.user_id = :user AND b.blocked_id = ANY(:others)
+    UNION ALL
+    SELECT b.user_id FROM parley.blocks b WHERE b.blocked_id = :user AND b.user_id = ANY(:others)
+    """).bindparams(_user, bindparam("others", type_=ARRAY(Uuid)))
+)
+
+
+async def kept_apart_from(connection: Connection, user: UUID, others: Iterable[UUID]) -> set[UUID]:
+    """The same in nobody's name, for any user."""
+    return {record[0] for record in await _KEPT_APART_FROM.all(connection, user=user, others=list(others))}
+
+
 _ADD = Statement(
     insert(_blocks)
     .values(user_id=_user, blocked_id=_blocked, created_at=func.clock_timestamp())

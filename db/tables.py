@@ -388,6 +388,71 @@ rate_limits = Table(
     postgresql_with={"fillfactor": 50},
 )
 
+reports = Table(
+    "reports",
+    metadata,
+    Column("conversation_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("seq", Integer, nullable=False, comment="the message it is about"),
+    Column(
+        "reporter_id",
+        Uuid,
+        ForeignKey(users.c.id, ondelete="SET NULL"),
+        comment="null: a content check, or an erased user",
+    ),
+    Column("category", Text, nullable=False),
+    Column("note", Text, comment="the reporter's, or what the check found"),
+    Column("status", Text, nullable=False, server_default=text("'OPEN'")),
+    Column("created_at", _timestamp, nullable=False),
+    Column("resolution", Text),
+    Column("resolved_at", _timestamp),
+    Column("resolved_by", Uuid, ForeignKey(users.c.id, ondelete="SET NULL")),
+    Column("resolution_note", Text),
+    CheckConstraint("status IN ('OPEN', 'DISMISSED', 'ACTIONED')", name="status"),
+    CheckConstraint(
+        "(status = 'OPEN') = (resolution IS NULL) AND (resolution IS NULL) = (resolved_at IS NULL)", name="resolution"
+    ),
+    ForeignKeyConstraint(
+        ["conversation_id", "seq"],
+        ["parley.messages.conversation_id", "parley.messages.seq"],
+        ondelete="CASCADE",
+    ),
+    # One by its id alone.
+    Index("ix_reports_id", "id"),
+    # All of them, and the queue, oldest first.
+    Index("ix_reports_created_at_id", "created_at", "id"),
+    Index("ix_reports_status_created_at_id", "status", "created_at", "id"),
+    # Makes a repeated report meet the first one.
+    Index("uq_reports_reporter_id", "conversation_id", "seq", "reporter_id", unique=True),
+    # A message that is flagged again is in the queue once.
+    Index(
+        "uq_reports_content_check",
+        "conversation_id",
+        "seq",
+        unique=True,
+        postgresql_where=text("category = 'CONTENT_CHECK' AND status = 'OPEN'"),
+    ),
+    comment="A message that somebody, or a content check, asks moderators to look at.",
+)
+
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("at", _timestamp, nullable=False),
+    Column("actor_id", Uuid, ForeignKey(users.c.id, ondelete="SET NULL"), comment="who did it; null: an erased user"),
+    Column("action", Text, nullable=False),
+    Column("user_id", Uuid, ForeignKey(users.c.id, ondelete="SET NULL"), comment="to whom"),
+    Column("conversation_id", Uuid),
+    Column("seq", Integer, comment="the message it was about"),
+    Column("report_id", Uuid),
+    Column("until", _timestamp, comment="of a restriction"),
+    Column("note", Text),
+    # The trail, newest first.
+    Index("ix_audit_entries_at_id", "at", "id"),
+    comment="What somebody did with what is another's. Rows are added, and neither changed nor removed.",
+)
+
 events = Table(
     "events",
     metadata,

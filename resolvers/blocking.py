@@ -48,7 +48,15 @@ async def refuse(connection: Connection, others: Mapping[UUID, tuple[str, ...]])
 
     For whatever brings people together; each comes with the path that names them in the input.
     """
-    apart = await blocks.kept_apart(connection, others)
+    _refuse(await blocks.kept_apart(connection, others), others)
+
+
+async def refuse_in_nobodys_name(connection: Connection, viewer: UUID, others: Mapping[UUID, tuple[str, ...]]) -> None:
+    """The same on a connection in nobody's name."""
+    _refuse(await blocks.kept_apart_from(connection, viewer, others), others)
+
+
+def _refuse(apart: set[UUID], others: Mapping[UUID, tuple[str, ...]]) -> None:
     if apart:
         raise RefusedError(*(Blocked("one of you blocked the other", others[key]) for key in others if key in apart))
 

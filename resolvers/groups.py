@@ -13,6 +13,7 @@ from db import log, members, memberships, notices, users
 from db.memberships import Seat
 from db.pool import Connection
 from db.rows import User
+from resolvers import blocking, restrictions
 from resolvers import notices as texts
 from resolvers.errors import Invalid, NotFound, PermissionDenied, RefusedError
 from resolvers.permissions import Action, allows
@@ -43,6 +44,8 @@ class _Change:
 
     def check(self, action: Action, *, is_own: bool = False, other_role: str | None = None) -> None:
         """Raises RefusedError where the actor may not."""
+        if not is_own:  # who is restricted may leave
+            restrictions.refuse(self.seat.restricted_until, ("input",))
         kind, role = self.seat.kind, self.seat.role
         if not allows(action, role=role, kind=kind, is_own=is_own, other_role=other_role):
             raise RefusedError(PermissionDenied(_why(action, kind, role), _CONVERSATION))
@@ -123,6 +126,8 @@ async def add(service: Service, viewer: User, conversation: UUID, people: Sequen
             message = f"a conversation has at most {service.policy.max_participants} participants"
             raise RefusedError(Invalid(message, _PEOPLE))
         keys = [user.key for user in new]
+        places = {key: (*_PEOPLE, str(people.index(key))) for key in keys}
+        await blocking.refuse_in_nobodys_name(change.connection, viewer.key, places)
         revision = await change.record("ParticipantsChanged", added=keys)
         await members.add(
             change.connection,

@@ -146,7 +146,7 @@ UpdateConversationError = Annotated[
     strawberry.union("UpdateConversationError", description="Why a conversation was not changed."),
 ]
 ParticipantsError = Annotated[
-    NotFoundError | PermissionDeniedError | ValidationError,
+    NotFoundError | PermissionDeniedError | ValidationError | BlockedError,
     strawberry.union("ParticipantsError", description="Why nobody was added, removed or given another role."),
 ]
 UpdateViewerStateError = Annotated[

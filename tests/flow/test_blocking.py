@@ -224,3 +224,17 @@ async def test_reactions_are_not_sent_either(ada: Client, grace: Client) -> None
         f'mutation ($id: ID!) {{ addReaction(input: {{ messageId: $id, emoji: "👍" }}) {{ {ERRORS} }} }}', id=message
     )
     assert [error["code"] for error in data["addReaction"]["errors"]] == ["BLOCKED"]
+
+
+async def test_nobody_is_added_by_whom_they_block(ada: Client, grace: Client, linus: Client) -> None:
+    """Nor by who blocks them; others add them, and they meet there."""
+    groups = {client: await client.start(linus, title="Engines") for client in (ada, grace)}
+    await block(ada, grace)
+    for client, other in ((ada, grace), (grace, ada)):
+        data = await client.run(
+            f"mutation ($input: AddParticipantsInput!) {{ addParticipants(input: $input) {{ {ERRORS} }} }}",
+            input={"conversationId": groups[client], "participantIds": [await linus.id(), await other.id()]},
+        )
+        told = [(error["code"], error["path"]) for error in data["addParticipants"]["errors"]]
+        assert told == [("BLOCKED", ["input", "participantIds", "1"])]
+    assert (await start(linus, ada, grace, title="All"))["errors"] == []
