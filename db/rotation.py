@@ -48,6 +48,25 @@ _TABLES = [
 ]
 
 
+# Those that were scheduled belong to their users; there are few.
+_SCHEDULED = Statement(
+    text("""
+    SELECT user_id, id, conversation_id, body FROM parley.scheduled_messages
+    WHERE substr(conversation_id::text, 15, 1) = '8' AND body <> '' AND NOT starts_with(body, :beginning)
+    ORDER BY user_id, id LIMIT :most FOR UPDATE
+    """).bindparams(bindparam("beginning", type_=Text), bindparam("most", type_=Integer))
+)
+_SCHEDULED_SEALED = Statement(
+    text("""
+    UPDATE parley.scheduled_messages s SET body = anew.body
+    FROM unnest(:users, :keys, :bodies) AS anew (user_id, id, body)
+    WHERE s.user_id = anew.user_id AND s.id = anew.id
+    """).bindparams(
+        *(bindparam(name, type_=ARRAY(Uuid)) for name in ("users", "keys")), bindparam("bodies", type_=ARRAY(Text))
+    )
+)
+
+
 async def rotate(url: str, keyring: Keyring, *, told: Callable[[int], None]) -> int:
     """Encrypt everything by the keyring's first key; how many texts. `told` hears the number after each transaction.
 
@@ -67,6 +86,9 @@ async def rotate(url: str, keyring: Keyring, *, told: Callable[[int], None]) -> 
                     while count := await _rotate(connection, conversation, found, sealed):
                         total += count
                         told(total)
+            while count := await _rotate_scheduled(connection):
+                total += count
+                told(total)
             await encryption_keys.forget_others(connection, keyring.first)
     finally:
         await database.close()
@@ -86,5 +108,21 @@ async def _rotate(connection: Connection, conversation: UUID, found: Statement, 
                 seqs=[seq for seq, _, _ in records],
                 numbers=[number for _, number, _ in records],
                 bodies=[keyring.seal(conversation, keyring.unseal(conversation, body)) for _, _, body in records],
+            )
+    return len(records)
+
+
+async def _rotate_scheduled(connection: Connection) -> int:
+    """The same for messages that were scheduled."""
+    keyring = connection.keyring
+    async with connection.transaction():
+        beginning = keyring.sealed_by(str(keyring.first))
+        records = await _SCHEDULED.all(connection, beginning=beginning, most=_TOGETHER)
+        if records:
+            await _SCHEDULED_SEALED.run(
+                connection,
+                users=[record[0] for record in records],
+                keys=[record[1] for record in records],
+                bodies=[keyring.seal(record[2], keyring.unseal(record[2], record[3])) for record in records],
             )
     return len(records)

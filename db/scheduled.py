@@ -6,7 +6,7 @@ Those in the name of a viewer run in a transaction, which names the viewer.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from sqlalchemy import ARRAY, DateTime, Float, Integer, Text, Uuid, bindparam, f
 from sqlalchemy.dialects.postgresql import insert
 
 from db import paging, tables, users
+from db.keys import is_sensitive
 from db.paging import Cut, Keyset, Rows, Shape
 from db.pool import Connection
 from db.rows import Failure, ScheduledMessage, User
@@ -37,10 +38,18 @@ _columns = (
 )
 
 
-def _row(record: Record, at: int = 0) -> ScheduledMessage:
+def _row(connection: Connection, record: Record, at: int = 0) -> ScheduledMessage:
     *known, code, message, seq, created_at = record[at:]
     values = [*known, Failure(code, message) if code else None, seq, created_at]
-    return ScheduledMessage(*values)
+    row = ScheduledMessage(*values)
+    if row.conversation_key and is_sensitive(row.conversation_key):
+        row.body = connection.keyring.unseal(row.conversation_key, row.body)
+    return row
+
+
+def _stored(connection: Connection, conversation: UUID | None, body: str) -> str:
+    """The body as it is stored, of a message to this conversation."""
+    return connection.keyring.seal(conversation, body) if conversation and is_sensitive(conversation) else body
 
 
 _VIEWER = bindparam("viewer", type_=Uuid)
@@ -99,7 +108,7 @@ async def find_by_client_key(
 ) -> tuple[str, ScheduledMessage] | None:
     """What was scheduled with this key, and the fingerprint of what was asked for then."""
     record = await _BY_CLIENT_KEY.first(connection, viewer=viewer, client_message_id=client_message_id)
-    return (record[0], _row(record, 1)) if record else None
+    return (record[0], _row(connection, record, 1)) if record else None
 
 
 async def count_pending(connection: Connection, viewer: UUID) -> int:
@@ -142,9 +151,9 @@ async def add(
         recipient=recipient,
         client_message_id=client_message_id,
         fingerprint=fingerprint,
-        **plan.values,
+        **plan.values | {"body": _stored(connection, conversation, plan.body)},
     )
-    return _row(record)
+    return _row(connection, record)
 
 
 _BY_KEYS = Statement(
@@ -155,13 +164,15 @@ _HOLD = Statement(select(*_columns).where(_is_it).with_for_update())
 
 async def by_keys(connection: Connection, viewer: UUID, keys: Sequence[UUID]) -> dict[UUID, ScheduledMessage]:
     """Those of the scheduled messages that are the viewer's."""
-    return {record[0]: _row(record) for record in await _BY_KEYS.all(connection, viewer=viewer, keys=list(keys))}
+    return {
+        record[0]: _row(connection, record) for record in await _BY_KEYS.all(connection, viewer=viewer, keys=list(keys))
+    }
 
 
 async def hold(connection: Connection, viewer: UUID, key: UUID) -> ScheduledMessage | None:
     """The viewer's scheduled message, which nobody else sends or changes until the transaction ends."""
     record = await _HOLD.first(connection, viewer=viewer, key=key)
-    return _row(record) if record else None
+    return _row(connection, record) if record else None
 
 
 _PLAN = Statement(
@@ -178,6 +189,7 @@ _SETTLE = Statement(
         due_at=null(),
         seq=bindparam("seq", type_=Integer),
         conversation_id=func.coalesce(bindparam("conversation", type_=Uuid), _scheduled.c.conversation_id),
+        body=func.coalesce(bindparam("body", type_=Text), _scheduled.c.body),
         failure_code=bindparam("failure_code", type_=Text),
         failure_message=bindparam("failure_message", type_=Text),
     )
@@ -192,16 +204,17 @@ _PUT_OFF = Statement(
 )
 
 
-async def plan(connection: Connection, viewer: UUID, key: UUID, new: Plan) -> ScheduledMessage:
+async def plan(connection: Connection, viewer: UUID, row: ScheduledMessage, new: Plan) -> ScheduledMessage:
     """Give it another content and time, as if it had never been tried."""
-    (record,) = await _PLAN.all(connection, viewer=viewer, key=key, **new.values)
-    return _row(record)
+    values = new.values | {"body": _stored(connection, row.conversation_key, new.body)}
+    (record,) = await _PLAN.all(connection, viewer=viewer, key=row.key, **values)
+    return _row(connection, record)
 
 
 async def settle(
     connection: Connection,
     viewer: UUID,
-    key: UUID,
+    row: ScheduledMessage,
     status: str,
     *,
     conversation: UUID | None = None,
@@ -209,17 +222,20 @@ async def settle(
     failure: Failure | None = None,
 ) -> ScheduledMessage:
     """Say what became of it: it is SENT as a message, FAILED for a reason, or CANCELLED."""
+    # Where it went may have become clear only now; what is stored is as what is sent.
+    has_to_seal = conversation is not None and conversation != row.conversation_key and is_sensitive(conversation)
     (record,) = await _SETTLE.all(
         connection,
         viewer=viewer,
-        key=key,
+        key=row.key,
+        body=_stored(connection, conversation, row.body) if has_to_seal else None,
         status=status,
         conversation=conversation,
         seq=seq,
         failure_code=failure.code if failure else None,
         failure_message=failure.message if failure else None,
     )
-    return _row(record)
+    return _row(connection, record)
 
 
 async def put_off(connection: Connection, viewer: UUID, key: UUID, seconds: float, *, is_fault: bool) -> None:
@@ -243,7 +259,7 @@ async def claim(connection: Connection, viewer: UUID) -> tuple[ScheduledMessage,
     """
     (record,) = await _TRY.all(connection, viewer=viewer)
     found = await _CLAIM.first(connection, viewer=viewer) if record[0] else None
-    return (_row(found, 1), found[0]) if found else None
+    return (_row(connection, found, 1), found[0]) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,11 +318,11 @@ async def page(
     """The viewer's scheduled messages, pending ones first, by time; positions are (is settled, send_at, key)."""
     values: dict[str, Any] = cut.values | ({"statuses": list(statuses)} if statuses is not None else {})
     records = await _page(cut.shape, is_filtered=statuses is not None).all(connection, viewer=viewer, **values)
-    return paging.read(records, cut, _read)
+    return paging.read(records, cut, partial(_read, connection))
 
 
-def _read(record: Record, at: int) -> ScheduledMessage | None:
-    return _row(record, at) if record[at] is not None else None
+def _read(connection: Connection, record: Record, at: int) -> ScheduledMessage | None:
+    return _row(connection, record, at) if record[at] is not None else None
 
 
 _FORGET = Statement(

@@ -97,7 +97,7 @@ async def _send_one(service: Service, user: User) -> bool:
             raise
         except RefusedError as refusal:
             first = refusal.errors[0]
-            await scheduled.settle(connection, user.key, row.key, "FAILED", failure=Failure(first.code, first.message))
+            await scheduled.settle(connection, user.key, row, "FAILED", failure=Failure(first.code, first.message))
         except Exception:
             if not connection.is_in_transaction():
                 raise
@@ -119,5 +119,5 @@ async def _try_send(service: Service, connection: Connection, user: User, row: S
             raise RuntimeError("a scheduled message goes to a conversation or to a user")
         conversation, was_created = await directs.find_or_create(connection, user.key, row.recipient_key, ())
     appended = await sending.append(connection, user, conversation, content, (), terms)
-    await scheduled.settle(connection, user.key, row.key, "SENT", conversation=conversation, seq=appended.seq)
+    await scheduled.settle(connection, user.key, row, "SENT", conversation=conversation, seq=appended.seq)
     return _Told(conversation, appended.revision, was_created)

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from db import memberships, messages, scheduled, starts, users
-from db.keys import new_key
+from db.keys import is_sensitive, new_key
 from db.messages import MessageParts, Window
 from db.pool import Connection
 from db.rows import ScheduledMessage, User
@@ -35,9 +35,11 @@ class ScheduleRequest:
     user: UUID | None = None
     """To whom, where no conversation is given: the direct one with them."""
 
-    @property
-    def fingerprint(self) -> str:
-        return hashlib.sha256(repr(self).encode()).hexdigest()
+    def fingerprint(self, conversation: UUID | None) -> str:
+        """Of all of it; but a digest of a text gives a short text away, so for a sensitive conversation without that."""
+        is_sealed = conversation is not None and is_sensitive(conversation)
+        content = replace(self.content, body="") if is_sealed else self.content
+        return hashlib.sha256(repr(replace(self, content=content)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ async def schedule(service: Service, caller: Caller, request: ScheduleRequest) -
             conversation=conversation,
             recipient=request.user,
             client_message_id=key,
-            fingerprint=request.fingerprint,
+            fingerprint=request.fingerprint(conversation),
         )
     service.schedule_changed.set()
     return Scheduled(added)
@@ -108,7 +110,7 @@ async def reschedule(service: Service, caller: Caller, key: UUID, change: Change
             wrong += await _count_errors(service, connection, viewer)
         if wrong:
             raise RefusedError(*wrong)
-        changed = await scheduled.plan(connection, viewer, key, _plan(content, send_at))
+        changed = await scheduled.plan(connection, viewer, row, _plan(content, send_at))
     service.schedule_changed.set()
     return Scheduled(changed)
 
@@ -120,7 +122,7 @@ async def cancel(service: Service, viewer: User, key: UUID) -> Scheduled:
         if row.status == "SENT":
             raise RefusedError(Invalid("it was sent", _ID))
         if row.status != "CANCELLED":
-            row = await scheduled.settle(connection, viewer.key, key, "CANCELLED")
+            row = await scheduled.settle(connection, viewer.key, row, "CANCELLED")
     return Scheduled(row)
 
 
@@ -194,7 +196,11 @@ def _plan(content: Content, send_at: datetime) -> Plan:
 
 
 def _repeated(request: ScheduleRequest, fingerprint: str, before: ScheduledMessage) -> Scheduled:
-    if fingerprint != request.fingerprint:
+    # Of a message that was made for a user, it was not known where it goes; of one that is sensitive the text counts too.
+    is_same = fingerprint in {request.fingerprint(None), request.fingerprint(before.conversation_key)}
+    if before.conversation_key and is_sensitive(before.conversation_key):
+        is_same = is_same and before.body == request.content.body
+    if not is_same:
         text = f"clientMessageId {request.content.client_message_id!r} was used before, to schedule something else"
         raise RefusedError(ScheduleConflict(text, (*_INPUT, "clientMessageId"), before.key))
     return Scheduled(before, deduplicated=True)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import os
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.flow.test_statements import statements
 SECRET = "the treasure is under the oak"
 ONE, TWO = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
 KEYS = f"one:{ONE}"
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 MESSAGE = "seq body bodyHtml replyTo { body } edits { body }"
 PAGE = f"""query ($id: ID!) {{ conversation(id: $id) {{ isSensitive lastMessage {{ {MESSAGE} }}
@@ -43,6 +45,22 @@ async def edit(client: Client, message: str, body: str) -> None:
         input={"messageId": message, "body": body},
     )
     assert payload["editMessage"]["errors"] == []
+
+
+async def schedule(client: Client, conversation: str, body: str) -> Json:
+    """To be sent tomorrow."""
+    payload = await client.run(
+        """mutation ($input: ScheduleMessageInput!) { scheduleMessage(input: $input) {
+            deduplicated scheduledMessage { id body } errors { ... on UserError { code message } } } }""",
+        input={
+            "to": {"conversationId": conversation},
+            "body": body,
+            "clientMessageId": "later",
+            "sendAt": TOMORROW,
+        },
+    )
+    found: Json = payload["scheduleMessage"]
+    return found
 
 
 async def test_nothing_of_it_is_stored(parley: Parley, ada: Client, grace: Client) -> None:
@@ -78,6 +96,12 @@ async def test_nothing_of_it_is_stored(parley: Parley, ada: Client, grace: Clien
     assert page["messages"]["nodes"][0]["replies"] == {"nodes": [{"body": f"{SECRET} 3"}]}
     assert (await ada.run(inbox))["conversations"]["nodes"] == [{"lastMessage": said}]
     assert (await ada.run(node, id=sent["message"]["id"]))["node"] == said
+    later = await schedule(ada, conversation, f"{SECRET} 4")
+    assert later["scheduledMessage"]["body"] == f"{SECRET} 4"
+    assert (await schedule(ada, conversation, f"{SECRET} 4")) == {**later, "deduplicated": True}
+    assert [error["code"] for error in (await schedule(ada, conversation, "other"))["errors"]] == [
+        "IDEMPOTENCY_CONFLICT"
+    ]
     assert SECRET not in repr(await everything(parley.database_url))
     assert len(await rows(parley.database_url, "SELECT FROM parley.message_edits WHERE body LIKE 'aesgcm1.one.%'")) == 1
 
@@ -173,6 +197,7 @@ async def test_keys_are_changed(database_url: str, monkeypatch: pytest.MonkeyPat
             await ada.send_all(conversation, *map(str, range(5)))
         message = (await ada.send(conversations[0], "before"))["message"]["id"]
         await edit(ada, message, "after")
+        assert (await schedule(ada, conversations[2], "later"))["errors"] == []
     both, new = (
         Keyring({"two": base64.b64decode(TWO), "one": base64.b64decode(ONE)}),
         Keyring({"two": base64.b64decode(TWO)}),
@@ -190,14 +215,15 @@ async def test_keys_are_changed(database_url: str, monkeypatch: pytest.MonkeyPat
             await rotation.rotate(database_url, both, told=interrupt)
         with pytest.raises(UnusableKeysError, match="no key 'one'"):
             await try_on(database_url, new)
-        assert await rotation.rotate(database_url, both, told=lambda _: None) == 17 - 6
+        assert await rotation.rotate(database_url, both, told=lambda _: None) == 18 - 6
         assert await rotation.rotate(database_url, both, told=lambda _: None) == 0
     await try_on(database_url, new)
     async with serving(database_url, encryption_keys=f"two:{TWO}") as parley:
         ada = parley.user("ada")
         expected = [[*map(str, range(5)), more] for more in ("after", "new")] + [[*map(str, range(5))]]
         assert [await bodies(ada, conversation) for conversation in conversations] == expected
-    assert await rows(database_url, "SELECT FROM parley.message_edits WHERE body LIKE 'aesgcm1.two.%'") == [()]
+    for table in ("message_edits", "scheduled_messages"):
+        assert await rows(database_url, f"SELECT FROM parley.{table} WHERE body LIKE 'aesgcm1.two.%'") == [()]
 
 
 async def test_a_key_that_is_wrong_or_missing_stops_the_start(database_url: str) -> None:
