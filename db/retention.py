@@ -22,7 +22,8 @@ class Trimmed:
     """The last conversation that was looked at; None where there is none behind the given one."""
 
 
-# A prefix of each log, and never its newest event, by which a cursor over many conversations sees where a log stands.
+# A prefix of each log, and never its newest event, by which a cursor over many conversations sees where a log stands; nor
+# what a job that follows the log has still to read: an import brings events that are old from the start.
 _TRIM = Statement(
     text("""
     WITH visited AS (
@@ -30,8 +31,9 @@ _TRIM = Statement(
     ), trimmed AS (
         DELETE FROM parley.events gone
         USING visited CROSS JOIN LATERAL (
-            SELECT oldest.revision, bool_and(oldest.at < :before) OVER (ORDER BY oldest.revision) AS is_old
-            FROM (SELECT e.revision, e.at FROM parley.events e WHERE e.conversation_id = visited.id
+            SELECT oldest.revision, bool_and(oldest.at < :before
+                AND oldest.xact < (SELECT min(r.xact) FROM parley.log_readers r)) OVER (ORDER BY oldest.revision) AS is_old
+            FROM (SELECT e.revision, e.at, e.xact FROM parley.events e WHERE e.conversation_id = visited.id
                 AND e.revision < visited.revision ORDER BY e.revision LIMIT :events) AS oldest
         ) AS entry
         WHERE entry.is_old AND gone.conversation_id = visited.id AND gone.revision = entry.revision

@@ -585,3 +585,24 @@ search_entries = Table(
     comment="The words of a message that can be searched for: not of deleted ones, not of sensitive conversations, "
     "not of what the system says.",
 )
+
+statistics_buckets = Table(
+    "statistics_buckets",
+    metadata,
+    Column("bucket", Text, primary_key=True),
+    Column("start", _timestamp, primary_key=True, comment="of the hour or the day, in UTC"),
+    Column("messages", BigInteger, nullable=False),
+    Column("active_users", BigInteger, nullable=False),
+    Column("conversations_started", BigInteger, nullable=False),
+    CheckConstraint("bucket IN ('HOUR', 'DAY')", name="bucket"),
+    comment="What happened in an hour or a day, as far as the log was counted; where nothing did there is no row.",
+)
+
+statistics_users = Table(
+    "statistics_users",
+    metadata,
+    Column("bucket", Text, primary_key=True),
+    Column("start", _timestamp, primary_key=True),
+    Column("user_id", Uuid, ForeignKey(users.c.id, ondelete="CASCADE"), primary_key=True),
+    comment="Who did something in an hour or a day, so that each is counted once.",
+)

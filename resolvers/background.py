@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from resolvers import attachments, dispatching, search
+from resolvers import attachments, dispatching, search, statistics
 from resolvers.jobs import Job
 from resolvers.retention import LogTrimmer
 from resolvers.service import Service
@@ -11,6 +11,7 @@ from resolvers.service import Service
 def jobs(service: Service) -> Iterator[Job]:
     yield from dispatching.jobs(service)
     yield search.job(service.database, service.policy.search_language)
+    yield statistics.job(service.database)
     if service.policy.log_retention_days:
         yield LogTrimmer(service.database, service.policy.log_retention_days).job
     yield from attachments.jobs(service)

@@ -6,6 +6,7 @@ from schema.queries.conversations import ConversationQueries
 from schema.queries.limits import RateLimitQueries
 from schema.queries.nodes import NodeQueries
 from schema.queries.search import SearchQueries
+from schema.queries.statistics import StatisticsQueries
 from schema.queries.users import UserQueries
 from schema.queries.viewer import ViewerQueries
 
@@ -18,5 +19,6 @@ class Query(
     UserQueries,
     RateLimitQueries,
     SearchQueries,
+    StatisticsQueries,
 ):
     pass

@@ -24,6 +24,8 @@ CLOSED = {
     "log_readers",
     "search_entries",
     "search_state",
+    "statistics_buckets",
+    "statistics_users",
 }
 """Which are no viewer's."""
 

@@ -1,5 +1,6 @@
 """What is removed because it is older than it may become."""
 
+import asyncio
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from db import retention
 from db.keys import parse_conversation_id
 from db.pool import Database
 from resolvers.retention import LogTrimmer
-from tests.flow.client import Client, Parley
+from tests.flow.client import PATIENCE, Client, Parley
 from tests.flow.database import rows, run
 
 LOG = "SELECT revision FROM parley.events WHERE conversation_id = $1 ORDER BY revision"
@@ -17,6 +18,9 @@ PAGE = """
     query ($id: ID!, $after: String!) { conversation(id: $id) { events(after: $after) { nodes { __typename
         ... on MessageSent { message { body } } } } } }
 """
+
+
+_UNREAD = "SELECT count(*) FROM parley.events WHERE xact >= (SELECT min(xact) FROM parley.log_readers)"
 
 
 async def _age(url: str, conversation: UUID, *revisions: int) -> None:
@@ -27,7 +31,15 @@ async def _age(url: str, conversation: UUID, *revisions: int) -> None:
     )
 
 
+async def _read_by_all(url: str) -> None:
+    """Returns when every job that follows the log has read it."""
+    async with asyncio.timeout(PATIENCE):
+        while await rows(url, _UNREAD) != [(0,)]:  # noqa: ASYNC110  (nothing tells of it)
+            await asyncio.sleep(0.05)
+
+
 async def _trim(url: str) -> None:
+    await _read_by_all(url)
     database = await Database.open(url, pool_size=1)
     try:
         trimmer = LogTrimmer(database, 30)
@@ -72,6 +84,7 @@ async def test_a_round_ends_when_every_conversation_is_trimmed(
         "SELECT id, n, 'ConversationChanged', now() FROM parley.conversations, generate_series(2, 6) n; "
         "UPDATE parley.events SET at = now() - interval '1 year'; UPDATE parley.conversations SET revision = 6",
     )
+    await _read_by_all(parley.database_url)
     database = await Database.open(parley.database_url, pool_size=1)
     place, pieces, removed = retention.FIRST, 0, 0
     while True:
@@ -86,3 +99,20 @@ async def test_a_round_ends_when_every_conversation_is_trimmed(
     await database.close()
     assert removed == 15
     assert [row[0] for row in await rows(parley.database_url, "SELECT revision FROM parley.events")] == [6, 6, 6]
+
+
+async def test_what_a_job_has_still_to_read_stays(parley: Parley, ada: Client, grace: Client) -> None:
+    """However old it is: an import brings events of long ago."""
+    key = parse_conversation_id(await ada.start(grace))
+    await _read_by_all(parley.database_url)
+    await _age(parley.database_url, key, 1)
+    await run(
+        parley.database_url,
+        "UPDATE parley.conversations SET revision = 2; INSERT INTO parley.log_readers VALUES ('slow', 0); "
+        f"INSERT INTO parley.events (conversation_id, revision, kind, at) VALUES ('{key}', 2, 'ConversationChanged', now())",
+    )
+    database = await Database.open(parley.database_url, pool_size=1)
+    async with database.system() as connection:
+        trimmed = await retention.trim_log(connection, retention.FIRST, datetime.now(UTC), 10, 10)
+    await database.close()
+    assert trimmed.events == 0

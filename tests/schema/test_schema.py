@@ -25,7 +25,13 @@ type Query {
   users(query: String, first: Int, after: String): UserConnection!
   rateLimit: RateLimit!
   searchMessages(query: String!, filter: MessageSearchFilter, first: Int, after: String): MessageSearchConnection!
+  statistics(since: DateTime!, until: DateTime, bucket: StatisticsBucket): Statistics!
 }
+
+type Statistics { buckets: [StatisticsEntry!]! totals: StatisticsTotals! }
+type StatisticsEntry { start: DateTime! messages: Int! activeUsers: Int! conversationsStarted: Int! }
+type StatisticsTotals { messages: Int! activeUsers: Int! conversationsStarted: Int! }
+enum StatisticsBucket { HOUR DAY }
 
 type RateLimit { limit: Int remaining: Int resetAt: DateTime! mutations: [MutationRateLimit!]! }
 type MutationRateLimit { kind: String! limit: Int remaining: Int resetAt: DateTime! }
