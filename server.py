@@ -18,7 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 import files
 import logs
@@ -125,13 +125,27 @@ class Application(Starlette):
         self, cors: Middleware, graphql: ASGIApp, routes: list[BaseRoute], lifespan: Lifespan["Application"]
     ) -> None:
         super().__init__(routes=routes, lifespan=lifespan, middleware=[cors])
-        self._graphql = cors.cls(graphql, *cors.args, **cors.kwargs)
+        self._own = graphql
+        self._foreign = cors.cls(graphql, *cors.args, **cors.kwargs)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].rstrip("/") == GRAPHQL:
-            await self._graphql(scope, receive, send)
-        else:
+        if scope["type"] != "http" or scope["path"].rstrip("/") != GRAPHQL:
             await super().__call__(scope, receive, send)
+        elif any(name == b"origin" for name, _ in scope["headers"]):
+            await self._foreign(scope, receive, send)
+        else:
+            await self._own(scope, receive, _varying(send))
+
+
+def _varying(send: Send) -> Send:
+    """All that a browser's rules are to an answer of the same origin: a cache must not give it to another."""
+
+    async def varying(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"vary", b"Origin")]}
+        await send(message)
+
+    return varying
 
 
 def _secret(settings: Settings) -> str | None:

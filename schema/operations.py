@@ -1,5 +1,6 @@
 """Operations, and what does not change about them from one execution to the next."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from graphql import (
@@ -8,15 +9,19 @@ from graphql import (
     GraphQLBoolean,
     GraphQLError,
     GraphQLID,
+    GraphQLInputObjectType,
     GraphQLInputType,
+    GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLString,
+    Undefined,
     VariableNode,
     Visitor,
     get_named_type,
     is_leaf_type,
+    is_required_input_field,
     visit,
 )
 from graphql import Executor as GraphQLExecutor
@@ -95,7 +100,9 @@ class Operation:
         self.fragments = executor.fragments
         self._document = document  # is kept, so that its id stays its own
         self._schema = executor.schema
-        self._signatures = {name: source.signature for name, source in executor.variable_values.sources.items()}
+        sources = executor.variable_values.sources
+        self._signatures = {name: source.signature for name, source in sources.items()}
+        self._checks = {name: _check_of(signature.type, {}) for name, signature in self._signatures.items()}
         conditions = _Conditions()
         for node in (self.node, *self.fragment_definitions.values()):
             visit(node, conditions)
@@ -107,7 +114,7 @@ class Operation:
         sources: dict[str, VariableValueSource] = {}
         for name, signature in self._signatures.items():
             value = given.get(name)
-            if not _is_as_it_is(signature.type, value):
+            if value is None or not self._checks[name](value):
                 definitions = self.node.variable_definitions or ()
                 return get_variable_values(self._schema, definitions, given, max_errors=MOST_ERRORS)
             sources[name] = VariableValueSource(signature, value)
@@ -123,13 +130,57 @@ class Operation:
         return variant
 
 
-def _is_as_it_is(type_: GraphQLInputType, value: object) -> bool:
-    """Whether coercion would return the value itself."""
+Check = Callable[[Any], bool]
+"""Whether coercion would return a value, as it comes from JSON, as it is."""
+
+
+def _check_of(type_: GraphQLInputType, known: "dict[str, _Input]") -> Check:
+    """`known` are the checks of input objects, which may hold themselves."""
     if isinstance(type_, GraphQLNonNull):
-        type_ = type_.of_type
+        return _check_of_present(type_.of_type, known)
+    check = _check_of_present(type_, known)
+    return lambda value: value is None or check(value)
+
+
+def _check_of_present(type_: Any, known: "dict[str, _Input]") -> Check:
     if type_ is GraphQLID or type_ is GraphQLString:
-        return type(value) is str
-    return type_ is GraphQLBoolean and type(value) is bool
+        return lambda value: type(value) is str
+    if type_ is GraphQLBoolean:
+        return lambda value: type(value) is bool
+    if isinstance(type_, GraphQLInputObjectType):
+        if type_.name not in known:
+            known[type_.name] = _Input()
+            known[type_.name].learn(type_, known)
+        return known[type_.name]
+    if isinstance(type_, GraphQLList):
+        check = _check_of(type_.of_type, known)
+        return lambda value: type(value) is list and all(map(check, value))
+    return lambda _value: False
+
+
+class _Input:
+    """The check of an input object; one that lacks what has a default is not as it would be."""
+
+    def learn(self, type_: GraphQLInputObjectType, known: "dict[str, _Input]") -> None:
+        definition = type_.extensions.get("strawberry-definition")
+        # Strawberry 0.341 has a function of its own look at those of which one field is given, and at no others.
+        self._is_one_of = type_.is_one_of or getattr(definition, "is_one_of", False)
+        is_made = type_.out_type is not GraphQLInputObjectType.out_type and not self._is_one_of
+        self._is_plain = not is_made and not any(field.out_name for field in type_.fields.values())
+        self._checks = {name: _check_of(field.type, known) for name, field in type_.fields.items()}
+        self._needed = {
+            name
+            for name, field in type_.fields.items()
+            if is_required_input_field(field) or field.default is not None or field.default_value is not Undefined
+        }
+
+    def __call__(self, value: Any) -> bool:
+        if type(value) is not dict or not self._is_plain or not self._needed <= value.keys():
+            return False
+        if self._is_one_of and (len(value) != 1 or None in value.values()):
+            return False
+        checks = self._checks
+        return all(name in checks and checks[name](item) for name, item in value.items())
 
 
 class _Conditions(Visitor):
