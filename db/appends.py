@@ -120,10 +120,11 @@ async def append(connection: Connection, draft: Draft) -> Outcome:
     """Send a message; raises RacedError where a transaction is under way that another with this key has overtaken."""
     try:
         (outcome,) = await append_all(connection, [draft])
-    except asyncpg.UniqueViolationError as error:
+    except (asyncpg.UniqueViolationError, asyncpg.InsufficientPrivilegeError) as error:
         if connection.is_in_transaction():
             raise RacedError from error
-        # Another call with this key committed while this one waited for the conversation. Now it can be seen.
+        # While this one waited for the conversation another call with this key committed, or the sender was removed. Now
+        # it can be seen.
         (outcome,) = await append_all(connection, [draft])
     return outcome
 

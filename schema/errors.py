@@ -142,19 +142,19 @@ CreateUploadError = Annotated[
     strawberry.union("CreateUploadError", description="Why nothing can be uploaded."),
 ]
 UpdateConversationError = Annotated[
-    NotFoundError | PermissionDeniedError | ValidationError,
+    NotFoundError | PermissionDeniedError | ValidationError | RateLimitedError,
     strawberry.union("UpdateConversationError", description="Why a conversation was not changed."),
 ]
 ParticipantsError = Annotated[
-    NotFoundError | PermissionDeniedError | ValidationError | BlockedError,
+    NotFoundError | PermissionDeniedError | ValidationError | BlockedError | RateLimitedError,
     strawberry.union("ParticipantsError", description="Why nobody was added, removed or given another role."),
 ]
 UpdateViewerStateError = Annotated[
-    NotFoundError | ValidationError,
+    NotFoundError | ValidationError | RateLimitedError,
     strawberry.union("UpdateViewerStateError", description="Why the viewer's side of a conversation was not changed."),
 ]
 PinMessageError = Annotated[
-    NotFoundError | PermissionDeniedError | ValidationError,
+    NotFoundError | PermissionDeniedError | ValidationError | RateLimitedError,
     strawberry.union("PinMessageError", description="Why a message was not pinned, or not unpinned."),
 ]
 MarkReadError = Annotated[

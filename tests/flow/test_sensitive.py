@@ -14,7 +14,9 @@ from db.encryption_keys import UnusableKeysError, try_on
 from tests.flow.client import Client, Json, Parley
 from tests.flow.conftest import serving
 from tests.flow.database import everything, rows, run
+from tests.flow.membership import add, roles
 from tests.flow.test_attachments import upload
+from tests.flow.test_pins import pin, pinned
 from tests.flow.test_statements import statements
 
 SECRET = "the treasure is under the oak"
@@ -239,3 +241,15 @@ async def test_a_key_that_is_wrong_or_missing_stops_the_start(database_url: str)
     for ring in (Keyring({}), Keyring({"two": base64.b64decode(TWO)})):
         with pytest.raises(UnusableKeysError, match="no key 'one'"):
             await try_on(database_url, ring)
+
+
+async def test_what_a_group_says_of_itself_is_sealed_too(parley: Parley, ada: Client, grace: Client) -> None:
+    """In words, and what is pinned is read as any other."""
+    linus = parley.user("linus", name="Linus from Finland")
+    conversation = await ada.start(grace, title="Oak", isSensitive=True)
+    roles(await add(ada, conversation, linus))
+    assert await bodies(grace, conversation) == ["Ada Lovelace added Linus from Finland"]
+    message = (await ada.send(conversation, SECRET))["message"]["id"]
+    assert pinned(await pin(grace, message)) == [SECRET]
+    stored = await rows(parley.database_url, "SELECT body FROM parley.messages")
+    assert not [body for (body,) in stored if "added" in body or SECRET in body]

@@ -41,13 +41,14 @@ async def all_conversations_locked(url: str) -> AsyncIterator[None]:
         await connection.close()
 
 
-async def blocked(url: str, count: int) -> None:
-    """Returns when so many wait for such a lock."""
+async def blocked(url: str, count: int, seconds: float = 0) -> None:
+    """Returns when so many have waited for such a lock for so long."""
     connection = await asyncpg.connect(url)
-    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    query = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+        AND clock_timestamp() - query_start >= make_interval(secs => $1)"""
     try:
         async with asyncio.timeout(PATIENCE):
-            while await connection.fetchval(query) != count:
+            while await connection.fetchval(query, seconds) != count:
                 pass
     finally:
         await connection.close()
