@@ -119,6 +119,11 @@ class Socket:
             message: Json = json.loads(await self.raw.recv())
             return message
 
+    async def receive_whenever(self) -> Json:
+        """The next message, however long it takes."""
+        message: Json = json.loads(await self.raw.recv())
+        return message
+
     async def subscribe(self, query: str, **variables: object) -> str:
         """Begin an operation; returns its id."""
         operation = str(next(self._ids))
