@@ -43,6 +43,7 @@ class Person:
     id: str
     socket: Socket
     _events: asyncio.Queue[Json] = field(default_factory=asyncio.Queue)
+    _states: asyncio.Queue[Json] = field(default_factory=asyncio.Queue)
 
     async def ask(self, query: str, /, **variables: object) -> Json:
         return await self.client.run(query, **variables)
@@ -67,6 +68,14 @@ class Person:
         assert [event["__typename"] for event in found] == list(kinds), found
         return found
 
+    async def hears_state(self, **expected: object) -> None:
+        """Of their own side of a conversation, as it is expected to be: soon, perhaps more than once, which is no matter."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                state = await self._states.get()
+                if state | expected == state:
+                    return
+
     def heard_all(self) -> None:
         """Nothing was told that was not asked about."""
         assert self._events.empty(), self._events
@@ -87,7 +96,9 @@ class Person:
             assert (message["type"], message["id"]) == ("next", operation), message
             assert "errors" not in message["payload"], message
             event = message["payload"]["data"]["viewerEvents"]
-            if event["__typename"] not in _STATE:
+            if event["__typename"] == "ViewerStateChanged":
+                self._states.put_nowait(event["state"])
+            elif event["__typename"] not in _STATE:
                 self._events.put_nowait(event)
 
 

@@ -58,6 +58,7 @@ async def parley(database_url: str, tmp_path: Path) -> AsyncIterator[Parley]:
         word_list=words,
         encryption_keys=SecretStr("one:" + b64encode(b"k" * 32).decode()),
         attachments_dir=tmp_path / "attachments",
+        rate_limits=("unpinMessage=1", "*=unlimited"),
     ) as running:
         yield running
 
@@ -220,6 +221,9 @@ async def _things_are_found(crew: Crew) -> None:
     assert pinned["conversation"]["pinnedMessages"] == [{"id": message["id"]}]
     await crew.grace.do("unpinMessage", messageId=message["id"])
     await crew.all_hear("ConversationChanged")
+    assert await crew.grace.refused("unpinMessage", messageId=message["id"]) == ["RATE_LIMITED"]
+    limits = (await crew.grace.ask("{ rateLimit { mutations { kind limit remaining } } }"))["rateLimit"]["mutations"]
+    assert {"kind": "unpinMessage", "limit": 1, "remaining": 0} in limits
 
 
 async def _people_come_and_go(crew: Crew) -> None:
@@ -263,8 +267,7 @@ async def _everybody_keeps_their_own_order(crew: Crew) -> None:
 
     await crew.linus.do("markRead", conversationId=crew.group)
     await crew.linus.do("updateViewerState", conversationId=crew.group, isArchived=True, isPinned=True)
-    (event,) = await crew.linus.hears("ViewerStateChanged")
-    assert (event["state"]["isArchived"], event["state"]["isPinned"]) == (True, True)
+    await crew.linus.hears_state(isArchived=True, isPinned=True)
     assert (await listed(), await listed(archived=True)) == (False, True)
     await crew.said(crew.ada, "Back to work")
     assert (await listed(), await listed(archived=True)) == (True, False)
@@ -272,7 +275,7 @@ async def _everybody_keeps_their_own_order(crew: Crew) -> None:
     until_then = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     assert (await crew.linus.ask("{ viewer { unreadCount } }"))["viewer"]["unreadCount"] == 1
     await crew.linus.do("updateViewerState", conversationId=crew.group, mutedUntil=until_then)
-    await crew.linus.hears("ViewerStateChanged")
+    await crew.linus.hears_state(unreadCount=1)
     assert (await crew.linus.ask("{ viewer { unreadCount } }"))["viewer"]["unreadCount"] == 0
     await crew.linus.do("markRead", conversationId=crew.group)
     state = await crew.linus.do(
@@ -288,10 +291,9 @@ async def _everybody_keeps_their_own_order(crew: Crew) -> None:
         "isArchived": False,
         "mutedUntil": None,
     }
-    await crew.linus.hears("ViewerStateChanged")
+    await crew.linus.hears_state(unreadFromSeq=1, mutedUntil=None)
     await crew.linus.do("markRead", conversationId=crew.group)
-    (event,) = await crew.linus.hears("ViewerStateChanged")
-    assert (event["state"]["unreadFromSeq"], event["state"]["unreadCount"]) == (None, 0)
+    await crew.linus.hears_state(unreadFromSeq=None, unreadCount=0)
 
 
 async def _something_is_said_later(crew: Crew) -> None:
@@ -382,5 +384,3 @@ async def _the_application_speaks(crew: Crew) -> None:
 async def _some_words_are_not_taken(crew: Crew, moderator: Client) -> None:
     there: dict[str, Any] = {"to": {"conversationId": crew.group}}
     assert await crew.linus.refused("sendMessage", **there, body="Oh, fiddlesticks!") == ["CONTENT_REJECTED"]
-    asked = await crew.linus.ask("{ rateLimit { limit remaining } }")
-    assert 0 < asked["rateLimit"]["remaining"] <= asked["rateLimit"]["limit"]
