@@ -169,6 +169,19 @@ async def test_a_send_is_repeated_after_an_edit(ada: Client, grace: Client, chat
     assert again == {"deduplicated": True, "message": {"id": message, "seq": 1, "body": ""}, "errors": []}
 
 
+async def test_no_two_states_have_the_same_time(parley: Parley, ada: Client, grace: Client, chat: str) -> None:
+    """Nor does an edit come before the message, whatever the clock says: `expectedEditedAt` tells them apart."""
+    message = await sent(grace, chat, "one")
+    ahead = "UPDATE parley.messages SET created_at = now() + interval '1 hour' WHERE conversation_id = '{}'"
+    await database.run(parley.database_url, ahead.format(parse_conversation_id(chat)))
+    for body in ("two", "three"):
+        await edited(grace, message, body)
+    found = await look(grace, message, "createdAt editedAt edits { editedAt }")
+    times = [found["createdAt"], *(each["editedAt"] for each in found["edits"])]
+    assert times == sorted(set(times))
+    assert found["editedAt"] == times[-1]
+
+
 async def test_an_edit_mentions(ada: Client, grace: Client, linus: Client, chat: str) -> None:
     """Whom it names now, and nobody else any more."""
     data = await ada.run(SEND, input={"to": {"conversationId": chat}, "body": f"@{grace.handle} @{ada.handle}"})

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolvers import bodies as module
+from resolvers import markdown
 from resolvers.bodies import Bodies
 
 REL = "nofollow noopener noreferrer ugc"
@@ -292,6 +293,23 @@ def test_hostile_bodies(body: str, written: str) -> None:
     Page(WITH_IMAGES.render(body, written), has_images=True)
 
 
+BEYOND = [
+    "<a href=/logout>x</a>",
+    "<a href=logout>x</a>",
+    "<a href=ftp://a.example>x</a>",
+    "<a href='https://a.example' target=_top rel=opener class=x id=x>x</a>",
+    "<table><tr><td style='text-align: left; background: url(https://a.example)' onclick=x>x</td></tr></table>",
+    "<code class='x language-js'>x</code><p class=x style='color: red'>x</p>",
+]
+
+
+@pytest.mark.parametrize("body", HOSTILE + BEYOND)
+def test_the_sanitizer_alone(body: str) -> None:
+    """Whatever a renderer might let through, taken as HTML: it is the second line, and holds by itself."""
+    Page(BODIES._sanitize(body))
+    Page(WITH_IMAGES._sanitize(body), has_images=True)
+
+
 _pieces = st.lists(
     st.one_of(
         st.sampled_from(HOSTILE),
@@ -342,6 +360,24 @@ def test_what_would_take_long_is_plain_text(body: str) -> None:
     html = BODIES.render(body, "MARKDOWN")
     assert time.process_time() - before < 3  # 0.1 here; unbounded, some of them take minutes
     assert len(html) < 30 * len(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "is_modest"),
+    [
+        ("x" * 20_000, True),
+        ("x" * 20_001, False),
+        ("[x] " * 500, True),
+        ("[x] " * 501, False),
+        ("|a|b|\n" * 1_665, True),
+        ("|a|b|\n" * 1_666, False),
+        ("|" * 5_000, True),
+        ("|" * 2_501 + "\n", False),
+    ],
+)
+def test_what_is_modest(body: str, is_modest: bool) -> None:
+    """Where rendering ends, for its worst cases take a multiple of what is allowed."""
+    assert markdown.is_modest(body) is is_modest
 
 
 async def test_a_body_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
