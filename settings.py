@@ -164,6 +164,12 @@ class Settings(BaseSettings):
     )
     max_attachments: int = Field(10, ge=0, le=100, description="Files of one message. `0`: none may be attached.")
     max_unsent_uploads: int = Field(50, ge=1, le=10_000, description="Uploads of one user that are in no message yet.")
+    presence_grace: float = Field(
+        3, ge=0, le=60, description="Seconds without a websocket after which somebody is offline; who is back before was never away."
+    )  # fmt: skip
+    presence_lifetime: float = Field(
+        15, ge=1, le=300, description="Seconds after which the users of a server process that was killed are offline."
+    )
     rate_limits: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Calls a minute of one user, comma-separated, where they are not to be the defaults: `sendMessage=200,blockUser=unlimited`. `*` stands for every mutation that is not named."
     )  # fmt: skip

@@ -389,3 +389,17 @@ class ScheduledMessage:
 
     def _message(self, seq: int | None) -> MessageKey | None:
         return MessageKey(self.conversation_key, seq) if self.conversation_key and seq else None
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether somebody is there, as a viewer may know it."""
+
+    status: str
+    last_seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceChange:
+    user: User
+    presence: Presence

@@ -606,3 +606,33 @@ statistics_users = Table(
     Column("user_id", Uuid, ForeignKey(users.c.id, ondelete="CASCADE"), primary_key=True),
     comment="Who did something in an hour or a day, so that each is counted once.",
 )
+
+presence_servers = Table(
+    "presence_servers",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("expires_at", _timestamp, nullable=False, comment="is renewed as long as the process lives"),
+    comment="A server process that keeps sockets. Not logged: after a crash each says again who is there.",
+    prefixes=["UNLOGGED"],
+    postgresql_with={"fillfactor": 50},
+)
+
+presences = Table(
+    "presences",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("server_id", Uuid, primary_key=True),
+    # What a process leaves behind.
+    Index("ix_presences_server_id", "server_id"),
+    comment="A user with a socket on a server process; counts as long as that has not expired.",
+    prefixes=["UNLOGGED"],
+)
+
+last_seen = Table(
+    "last_seen",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("at", _timestamp, nullable=False),
+    comment="When a user's last socket was gone.",
+    postgresql_with={"fillfactor": 80},
+)

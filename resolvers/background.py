@@ -10,6 +10,8 @@ from resolvers.service import Service
 
 def jobs(service: Service) -> Iterator[Job]:
     yield from dispatching.jobs(service)
+    yield service.attendance.job
+    yield service.watchers.job
     yield search.job(service.database, service.policy.search_language)
     yield statistics.job(service.database)
     if service.policy.log_retention_days:

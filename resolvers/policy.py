@@ -16,6 +16,8 @@ class Policy:
     markdown_images: bool = False
     max_scheduled_messages: int = 100
     max_schedule_days: int = 365
+    presence_grace: float = 3.0
+    presence_lifetime: float = 15.0
     rate_limits: tuple[str, ...] = ()
     log_retention_days: int = 0
     search_language: str = "simple"

@@ -15,6 +15,7 @@ from db.feed import Feed
 from db.lines.postgres import PostgresLine
 from db.lines.redis import RedisLine
 from db.pool import Database, DatabaseUnavailableError, Observer
+from resolvers.attendance import Attendance
 from resolvers.bodies import Bodies
 from resolvers.checks import Checks
 from resolvers.counters import Counters
@@ -26,6 +27,7 @@ from resolvers.rates import rates
 from resolvers.stream import Hub
 from resolvers.typing import Typing
 from resolvers.wakeups import Wakeups
+from resolvers.watching import Watchers
 
 _log = structlog.get_logger(__name__)
 
@@ -48,6 +50,8 @@ class Service:
     """Of what people want to say."""
     bodies: Bodies
     files: Files
+    attendance: Attendance
+    watchers: Watchers
     schedule_changed: asyncio.Event
     """Something was scheduled here."""
 
@@ -120,14 +124,18 @@ async def running(
         bodies=Bodies(has_images=policy.markdown_images),
         files=files,
         checks=checks or Checks(),
+        attendance=Attendance(database, wakeups, grace=policy.presence_grace, lifetime=policy.presence_lifetime),
+        watchers=Watchers(database),
         schedule_changed=asyncio.Event(),
     )
+    hub.hear_presence = service.watchers.hear
     working = Jobs(jobs(service))
     working.start()
     try:
         yield service
     finally:
         await working.stop()
+        await service.attendance.close()
         await batches.close()
         await wakeups.close()
         await hub.stop()

@@ -81,6 +81,8 @@ class Hub:
         self.counters = counters
         self.horizon = 0
         """All that transactions below it wrote has been handed on, in every conversation; 0 before the first look."""
+        self.hear_presence: Callable[[UUID], None] = _ignore
+        """Is told of users who came or went."""
         self._wakeups = wakeups
         self._followed: dict[UUID, _Followed] = {}
         self._joined_since = 0
@@ -188,6 +190,8 @@ class Hub:
             case Kind.STATE if hint.user in self._newcomers:
                 self._states.add((hint.conversation, hint.user))
                 self._disturbed.set()
+            case Kind.PRESENCE:
+                self.hear_presence(hint.user)
             case Kind.TYPING | Kind.SILENT:
                 self._typists.hear(hint.conversation, hint.user, is_typing=hint.kind is Kind.TYPING)
 
@@ -348,3 +352,7 @@ def receipt_changed(participant: Participant) -> Event:
 def viewer_state_changed(own: OwnState) -> Event:
     """The event of a user's own side of a conversation as it is, for that user alone."""
     return Event(own.conversation_key, "ViewerStateChanged", datetime.now(UTC), own.user, state=own.state)
+
+
+def _ignore(_user: UUID) -> None:
+    """Nobody wants to know."""

@@ -21,6 +21,7 @@ CHANNEL = "parley_events"
 _log = structlog.get_logger(__name__)
 
 _BATCH = 110  # hints in a notification of less than 8,000 bytes: at most 1 + 32 + 1 + 32 + 1 bytes each
+_NOWHERE = UUID(int=0)
 _FIRST_RETRY, _LAST_RETRY = 0.05, 1.0  # seconds
 
 
@@ -33,6 +34,7 @@ class Kind(Enum):
     STATE = "v"  # a user's own side of a conversation
     TYPING = "t"
     SILENT = "s"  # no longer typing
+    PRESENCE = "p"  # a user came or went; in no conversation
 
 
 class Hint(NamedTuple):
@@ -53,6 +55,8 @@ class Hint(NamedTuple):
                 return self.kind, self.conversation
             case Kind.RECEIPT | Kind.STATE:
                 return self.kind, self.conversation, self.number
+            case Kind.PRESENCE:
+                return self.kind, self.number
             case Kind.TYPING | Kind.SILENT:
                 return Kind.TYPING, self.conversation, self.number
 
@@ -118,6 +122,10 @@ class Wakeups:
     def tell_typing(self, conversation: UUID, user: UUID, *, is_typing: bool) -> None:
         """The user is typing, or stopped."""
         self._tell(Hint(Kind.TYPING if is_typing else Kind.SILENT, conversation, user.int))
+
+    def tell_presence(self, user: UUID) -> None:
+        """The user came or went."""
+        self._tell(Hint(Kind.PRESENCE, _NOWHERE, user.int))
 
     async def close(self) -> None:
         """Give what is pending a moment to leave."""

@@ -42,6 +42,7 @@ from schema.following import Following
 from schema.limits import NUL_REFUSED, holds_nul
 from schema.outbox import Outbox
 from schema.plans import plan_of
+from schema.watching import Solo, Watching
 
 _log = structlog.get_logger(__name__)
 
@@ -67,14 +68,14 @@ class Fanout:
 
     async def subscribe(
         self, operation: Operation[Context, None], document: Document, context: Context, outbox: Outbox
-    ) -> Reader | list[GraphQLError]:
+    ) -> Reader | Solo | list[GraphQLError]:
         """Who is to bring the events of a (valid) subscription to the outbox; or why it cannot begin."""
         begun = await self._begin(operation, document, context, outbox)
         return present(begun, context.request_id) if isinstance(begun, list) else begun
 
     async def _begin(
         self, operation: Operation[Context, None], document: Document, context: Context, outbox: Outbox
-    ) -> Reader | list[GraphQLError]:
+    ) -> Reader | Solo | list[GraphQLError]:
         variables = operation.variables or {}
         if holds_nul(variables):
             return [GraphQLError(NUL_REFUSED)]
@@ -87,6 +88,8 @@ class Fanout:
         source = create_source_event_stream(executor)
         if isawaitable(source):
             source = await source
+        if isinstance(source, Watching):
+            return Solo(executor, source.rows, context, outbox, operation.id)
         if not isinstance(source, Following):
             return (source.errors or []) if isinstance(source, ExecutionResult) else []
         given = {name: value for name, value in variables.items() if name != plan.cursor_variable}

@@ -29,7 +29,7 @@ class Following:
         queue = _Queue(self.source)
         tasks = [
             asyncio.create_task(each)
-            for each in (Reader(self.hub, self.source, Audience(self.hub), queue).run(), self._end())
+            for each in (Reader(self.hub, self.source, Audience(self.hub), queue).run(), ended(self._context))
         ]
         for task in tasks:
             task.add_done_callback(lambda _task: queue.end())
@@ -45,15 +45,16 @@ class Following:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _end(self) -> None:
-        """Raise what a socket is closed for: whoever has none is told like this."""
-        left = (self._context.caller.expires_at - datetime.now(UTC)).total_seconds()
-        try:
-            async with asyncio.timeout(max(0.0, left)):
-                await self._context.stopping.wait()
-        except TimeoutError as error:
-            raise UnauthenticatedError("the token expired; ask again with a fresh one") from error
-        raise UnavailableError("the server is stopping; ask again, after the last cursor")
+
+async def ended(context: Context) -> None:
+    """Raise what a socket is closed for: whoever has none is told like this."""
+    left = (context.caller.expires_at - datetime.now(UTC)).total_seconds()
+    try:
+        async with asyncio.timeout(max(0.0, left)):
+            await context.stopping.wait()
+    except TimeoutError as error:
+        raise UnauthenticatedError("the token expired; ask again with a fresh one") from error
+    raise UnavailableError("the server is stopping; ask again, after the last cursor")
 
 
 class _Queue:

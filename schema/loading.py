@@ -17,6 +17,7 @@ from resolvers import (
     messages,
     participants,
     pins,
+    presence,
     scheduling,
     threads,
     users,
@@ -187,6 +188,16 @@ async def find_scheduled_message(info: Info, key: UUID) -> rows.ScheduledMessage
         return await scheduling.by_keys(context.service, context.viewer, keys)
 
     return await context.load("scheduled message", key, load)
+
+
+async def user_presence(info: Info, key: UUID) -> rows.Presence:
+    """Whether the user is there, as the viewer may know it; those of all users on a page are one statement."""
+    context = info.context
+
+    async def load(keys: list[UUID]) -> list[rows.Presence]:
+        return await presence.by_keys(context.service, context.viewer, keys)
+
+    return await context.load("presence", key, load)
 
 
 async def event_page(info: Info, after: ConversationPosition, size: int) -> list[rows.Event]:

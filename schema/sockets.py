@@ -15,6 +15,7 @@ from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 
+from resolvers.attendance import Attendance
 from resolvers.errors import RequestError, UnauthenticatedError, UnavailableError
 from resolvers.identity import Caller
 from resolvers.tokens.bearer import token_from_params
@@ -65,6 +66,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         self._expiry: asyncio.Task[None] | None = None
         self._outbox = Outbox(self.websocket.send_text, self.websocket.push)
         self._is_retiring = False
+        self._attendance: Attendance | None = None
 
     @property
     def context(self) -> Context:
@@ -95,6 +97,9 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
                 return
             self._expiry = asyncio.create_task(self._expire(self._caller.expires_at))
         await super().handle_connection_init({"type": "connection_init", "payload": message.get("payload") or {}})
+        if self._caller is not None and self._attendance is None:
+            self._attendance = self.context.service.attendance
+            self._attendance.enter(self._caller.user.key)
 
     async def handle_subscribe(self, message: Any) -> None:  # noqa: ANN401
         if self._is_retiring:
@@ -154,6 +159,9 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def shutdown(self) -> None:
         self.view.sockets.leave(self)
+        if self._attendance is not None and self._caller is not None:
+            self._attendance.leave(self._caller.user.key)
+            self._attendance = None
         if self._expiry:
             self._expiry.cancel()
         await super().shutdown()

@@ -5,12 +5,14 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import UNSET
 
-from db.keys import parse_conversation_id
-from resolvers import following
+from db.keys import parse_conversation_id, parse_user_id
+from resolvers import following, presence
 from schema.context import Info
 from schema.events import ConversationEvent
 from schema.following import Following
 from schema.pages import given
+from schema.users import PresenceChanged
+from schema.watching import Watching
 
 After = Annotated[
     str | None,
@@ -45,3 +47,17 @@ class Subscription:
     async def viewer_events(self, info: Info, after: After = UNSET) -> Any:  # noqa: ANN401
         context = info.context
         return Following(context, await following.viewer_events(context.service, context.viewer, given(after)))
+
+    @strawberry.subscription(
+        description="Whether these users, at most 100, are there: first how it stands, then each change. Of several changes "
+        "in quick succession the last one is told.",
+        graphql_type=PresenceChanged,
+    )
+    async def presence(
+        self,
+        info: Info,
+        user_ids: Annotated[list[strawberry.ID], strawberry.argument(description="Who is followed.")],
+    ) -> Any:  # noqa: ANN401
+        context = info.context
+        keys = [parse_user_id(each) for each in user_ids]
+        return Watching(context, await presence.follow(context.service, context.viewer, keys))

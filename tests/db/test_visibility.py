@@ -26,6 +26,9 @@ CLOSED = {
     "search_state",
     "statistics_buckets",
     "statistics_users",
+    "presence_servers",
+    "presences",
+    "last_seen",
 }
 """Which are no viewer's."""
 

@@ -55,7 +55,7 @@ input ConversationFilter {
   query: String
 }
 
-type User implements Node { id: ID! handle: String! name: String! avatarUrl: String viewerHasBlocked: Boolean! }
+type User implements Node { id: ID! handle: String! name: String! avatarUrl: String viewerHasBlocked: Boolean! presence: Presence! }
 
 enum ConversationKind { DIRECT GROUP }
 
@@ -132,6 +132,9 @@ type Message implements Node {
 
 type ReactionGroup { emoji: String! count: Int! viewerHasReacted: Boolean! users(first: Int): [User!]! }
 
+type Presence { status: PresenceStatus! lastSeenAt: DateTime }
+enum PresenceStatus { ONLINE OFFLINE }
+type PresenceChanged { user: User! presence: Presence! }
 type PageInfo { hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String }
 type ConversationEdge { cursor: String! node: Conversation! }
 type ConversationConnection { edges: [ConversationEdge!]! nodes: [Conversation!]! pageInfo: PageInfo! totalCount: Int! }
@@ -288,6 +291,7 @@ union BlockUserError = NotFoundError | ValidationError
 type Subscription {
   conversationEvents(conversationId: ID!, after: String): ConversationEvent!
   viewerEvents(after: String): ConversationEvent!
+  presence(userIds: [ID!]!): PresenceChanged!
 }
 
 interface ConversationEvent { cursor: String! at: DateTime! conversation: Conversation actor: User }

@@ -105,5 +105,6 @@ def test_what_depends_on_the_viewer() -> None:
         "Conversation.pinnedMessages",
         "Conversation.events",
         "ReactionGroup.viewerHasReacted",
+        "User.presence",
         "User.viewerHasBlocked",
     }
