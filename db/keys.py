@@ -39,6 +39,7 @@ _TAGS = {
     "M": ("Message", 20),
     "A": ("Attachment", 32),
     "S": ("ScheduledMessage", 16),
+    "R": ("Report", 16),
 }
 """What an id begins with → the type's name, and the bytes of its key."""
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
@@ -84,6 +85,10 @@ def scheduled_message_id(key: UUID) -> str:
     return "S_" + b2a_base64(key.bytes)[:22].translate(_URL_SAFE).decode()
 
 
+def report_id(key: UUID) -> str:
+    return "R_" + b2a_base64(key.bytes)[:22].translate(_URL_SAFE).decode()
+
+
 def attachment_id(user: UUID, key: UUID) -> str:
     return "A_" + b2a_base64(user.bytes + key.bytes)[:43].translate(_URL_SAFE).decode()
 
@@ -115,6 +120,10 @@ def parse_message_id(text: str) -> MessageKey:
 
 def parse_scheduled_message_id(text: str) -> UUID:
     return _of_type("ScheduledMessage", text, UUID)
+
+
+def parse_report_id(text: str) -> UUID:
+    return _of_type("Report", text, UUID)
 
 
 def parse_attachment_id(text: str) -> AttachmentKey:

@@ -13,6 +13,7 @@ from db.keys import (
     conversation_id,
     is_sensitive,
     message_id,
+    report_id,
     scheduled_message_id,
     user_id,
 )
@@ -300,6 +301,55 @@ class OwnState:
     conversation_key: UUID
     user: User
     state: ViewerState
+
+
+@dataclass(slots=True)
+class Report:
+    """A message that somebody, or a content check, asks moderators to look at."""
+
+    key: UUID
+    conversation_key: UUID
+    seq: int
+    category: str
+    note: str | None
+    status: str
+    created_at: datetime
+    resolution: str | None
+    resolved_at: datetime | None
+    resolution_note: str | None
+    reporter: User | None = None
+    resolved_by: User | None = None
+
+    @property
+    def id(self) -> str:
+        return report_id(self.key)
+
+    @property
+    def message_key(self) -> MessageKey:
+        return MessageKey(self.conversation_key, self.seq)
+
+
+@dataclass(slots=True)
+class AuditEntry:
+    """What somebody did with what is another's."""
+
+    key: UUID
+    at: datetime
+    action: str
+    actor: User | None
+    user: User | None
+    message_key: MessageKey | None
+    report_key: UUID | None
+    until: datetime | None
+    note: str | None
+
+    @property
+    def message_id(self) -> str | None:
+        return message_id(self.message_key.conversation, self.message_key.seq) if self.message_key else None
+
+    @property
+    def report_id(self) -> str | None:
+        return report_id(self.report_key) if self.report_key else None
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     or_,
     select,
     union_all,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 
@@ -71,6 +72,19 @@ _RESTRICTED_UNTIL = Statement(
         _users.c.id == bindparam("key", type_=Uuid), _users.c.restricted_until > func.clock_timestamp()
     )
 )
+
+
+_RESTRICT = Statement(
+    update(_users)
+    .where(_users.c.id == bindparam("key", type_=Uuid))
+    .values(restricted_until=bindparam("until", type_=DateTime(timezone=True)))
+    .returning(_users.c.id)
+)
+
+
+async def restrict(connection: Connection, key: UUID, until: datetime | None) -> bool:
+    """Let the user read and do nothing else until then; None: no longer. Whether there is such a user."""
+    return await _RESTRICT.first(connection, key=key, until=until) is not None
 
 
 async def restricted_until(connection: Connection, key: UUID) -> datetime | None:

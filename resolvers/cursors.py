@@ -69,6 +69,11 @@ def search(viewer: UUID, wanted: object) -> str:
     return f"search {sha256(f'{viewer} {wanted!r}'.encode()).hexdigest()[:16]}"
 
 
+def reports(status: str | None) -> str:
+    return f"{status or 'all'} reports"
+
+
+AUDIT = "audit trail"
 CONVERSATIONS = "conversations"
 USERS = "users"
 

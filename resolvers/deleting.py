@@ -1,6 +1,6 @@
 """Deleting: what a message said is gone, and its place stays."""
 
-from db import edits, log, memberships
+from db import audit, edits, log, memberships
 from db.keys import MessageKey
 from db.messages import MessageParts, Window, window
 from db.pool import Connection
@@ -22,9 +22,24 @@ async def delete(service: Service, caller: Caller, key: MessageKey) -> None:
         message = await _deletable(connection, caller, key)
         if message.deleted_at is not None:
             return
-        await edits.erase(connection, key)
-        revision = await log.record(connection, key.conversation, "MessageDeleted", actor=viewer, seq=key.seq)
+        revision = await _erase(connection, caller, key)
+        if not editing.is_senders(message, caller.user):
+            await audit.record(connection, viewer, "MESSAGE_DELETED", user=message.sender_key, message=key)
     service.wakeups.tell(key.conversation, revision)
+
+
+async def remove(connection: Connection, caller: Caller, key: MessageKey) -> int | None:
+    """The same in a transaction that is under way and says itself why; returns the revision to tell of, None: none.
+
+    Raises RefusedError.
+    """
+    message = await _deletable(connection, caller, key)
+    return await _erase(connection, caller, key) if message.deleted_at is None else None
+
+
+async def _erase(connection: Connection, caller: Caller, key: MessageKey) -> int:
+    await edits.erase(connection, key)
+    return await log.record(connection, key.conversation, "MessageDeleted", actor=caller.user.key, seq=key.seq)
 
 
 async def _deletable(connection: Connection, caller: Caller, key: MessageKey) -> Message:

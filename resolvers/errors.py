@@ -102,6 +102,13 @@ class EditConflict(UserError):
 
 
 @dataclass(frozen=True, slots=True)
+class ReportResolved(UserError):
+    report: UUID
+
+    code = "EDIT_CONFLICT"
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked(UserError):
     code = "BLOCKED"
 

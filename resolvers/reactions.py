@@ -79,11 +79,12 @@ def reactor_count(first: int | None) -> int:
 def seen_by(event: Event, viewer: UUID) -> Event:
     """An event that was read for all, as it is for one of them: whether they have reacted themselves."""
     message = event.message
-    if message is None or message.reactions is None:
-        return event
-    return replace(event, message=_seen_by(message, viewer))
+    return event if message is None else replace(event, message=message_seen_by(message, viewer))
 
 
-def _seen_by(message: Message, viewer: UUID) -> Message:
+def message_seen_by(message: Message, viewer: UUID) -> Message:
+    """The same for a message."""
+    if message.reactions is None:
+        return message
     groups = [replace(group, viewer_has_reacted=viewer in group.reactor_keys) for group in message.reactions or ()]
-    return replace(message, reactions=groups, reply_to=message.reply_to and _seen_by(message.reply_to, viewer))
+    return replace(message, reactions=groups, reply_to=message.reply_to and message_seen_by(message.reply_to, viewer))

@@ -15,6 +15,7 @@ from schema.context import Info
 from schema.conversations import Conversation
 from schema.messages import Message
 from schema.nodes import describes
+from schema.reports import Report
 
 
 @strawberry.enum(description="What went wrong, for a program to decide on.")
@@ -91,6 +92,18 @@ class EditConflictError(UserError):
     @strawberry.field(description="The message as it stands now.", graphql_type=Message)
     async def current(root: strawberry.Parent[errors.EditConflict], info: Info) -> rows.Message:
         return await _message(info, root.current)
+
+
+@strawberry.type(description="Another moderator was first, or did something else before.")
+class ReportResolvedError(UserError):
+    is_type_of = describes(errors.ReportResolved)
+
+    @strawberry.field(description="The report as it stands now.", graphql_type=Report)
+    async def report(root: strawberry.Parent[errors.ReportResolved], info: Info) -> rows.Report:
+        found = await loading.find_report(info, root.report)
+        if found is None:
+            raise MessageGoneError("there is no such report any more")
+        return found
 
 
 @strawberry.type(description="One of the two blocked the other; it is not told which.")
@@ -190,4 +203,16 @@ ReactionError = Annotated[
 BlockUserError = Annotated[
     NotFoundError | ValidationError | RateLimitedError,
     strawberry.union("BlockUserError", description="Why nobody was blocked, or is still."),
+]
+ReportMessageError = Annotated[
+    NotFoundError | ValidationError | RateLimitedError,
+    strawberry.union("ReportMessageError", description="Why a message was not reported."),
+]
+ResolveReportError = Annotated[
+    NotFoundError | ValidationError | ReportResolvedError,
+    strawberry.union("ResolveReportError", description="Why a report was not resolved."),
+]
+RestrictUserError = Annotated[
+    NotFoundError | ValidationError,
+    strawberry.union("RestrictUserError", description="Why nobody was restricted, or is still."),
 ]

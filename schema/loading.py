@@ -18,6 +18,7 @@ from resolvers import (
     participants,
     pins,
     presence,
+    reports,
     scheduling,
     threads,
     users,
@@ -48,6 +49,28 @@ async def is_blocked(info: Info, user: UUID) -> bool:
         return [each in found for each in keys]
 
     return await context.load("blocked", user, load)
+
+
+async def find_report(info: Info, key: UUID) -> rows.Report | None:
+    """The report, None where there is none that the viewer may see."""
+    context = info.context
+
+    async def load(keys: list[UUID]) -> list[rows.Report | None]:
+        found = await reports.by_keys(context.service, context.caller, keys)
+        return [found.get(each) for each in keys]
+
+    return await context.load("report", key, load)
+
+
+async def reported_messages(info: Info, key: MessageKey, around: int, parts: MessageParts) -> list[rows.Message]:
+    """The message of a report that the viewer was shown, and so many before and after it."""
+    context = info.context
+
+    async def load(windows: list[Window]) -> list[list[rows.Message]]:
+        return await reports.messages_of(context.service, context.caller, windows, parts)
+
+    window = Window(key.conversation, max(1, key.seq - around), key.seq + around)
+    return await context.load(("reported", parts), window, load)
 
 
 async def find_conversation(info: Info, key: UUID, parts: ConversationParts) -> rows.Conversation | None:

@@ -9,6 +9,7 @@ from schema.mutations.pins import PinMutations
 from schema.mutations.rates import limited
 from schema.mutations.reactions import ReactionMutations
 from schema.mutations.receipts import ReceiptMutations
+from schema.mutations.reporting import ReportingMutations
 from schema.mutations.scheduling import SchedulingMutations
 from schema.mutations.sending import SendingMutations
 from schema.mutations.starting import StartingMutations
@@ -29,6 +30,7 @@ class Mutation(
     ReactionMutations,
     UploadMutations,
     BlockingMutations,
+    ReportingMutations,
     GroupMutations,
     ViewerStateMutations,
     PinMutations,

@@ -27,6 +27,7 @@ class Outcome:
     message: rows.Message | None = None
     """As it was sent; what else may be asked for is read by the key."""
     user_key: UUID | None = None
+    report_key: UUID | None = None
     was_created: bool = False
     deduplicated: bool = False
     conversation_count: int = 0

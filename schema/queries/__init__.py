@@ -5,6 +5,7 @@ import strawberry
 from schema.queries.conversations import ConversationQueries
 from schema.queries.limits import RateLimitQueries
 from schema.queries.nodes import NodeQueries
+from schema.queries.reports import ReportQueries
 from schema.queries.search import SearchQueries
 from schema.queries.statistics import StatisticsQueries
 from schema.queries.users import UserQueries
@@ -20,5 +21,6 @@ class Query(
     RateLimitQueries,
     SearchQueries,
     StatisticsQueries,
+    ReportQueries,
 ):
     pass

@@ -44,6 +44,8 @@ async def _node(info: Info, text: str) -> object:
         return await loading.find_attachment(info, key)
     if name == "Conversation":
         return await loading.find_conversation(info, key, conversation_parts(info))
+    if name == "Report":
+        return await loading.find_report(info, key)
     if name == "ScheduledMessage":
         return await loading.find_scheduled_message(info, key)
     return await loading.find_user(info, key)

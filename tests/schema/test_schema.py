@@ -23,6 +23,8 @@ type Query {
   conversation(id: ID!): Conversation
   conversations(first: Int, after: String, last: Int, before: String, filter: ConversationFilter): ConversationConnection!
   users(query: String, first: Int, after: String): UserConnection!
+  reports(status: ReportStatus, first: Int, after: String): ReportConnection!
+  auditTrail(first: Int, after: String): AuditEntryConnection!
   rateLimit: RateLimit!
   searchMessages(query: String!, filter: MessageSearchFilter, first: Int, after: String): MessageSearchConnection!
   statistics(since: DateTime!, until: DateTime, bucket: StatisticsBucket): Statistics!
@@ -193,6 +195,9 @@ type Mutation {
   cancelScheduledMessage(input: CancelScheduledMessageInput!): ScheduleMessagePayload!
   blockUser(input: BlockUserInput!): BlockUserPayload!
   unblockUser(input: BlockUserInput!): BlockUserPayload!
+  reportMessage(input: ReportMessageInput!): ReportMessagePayload!
+  resolveReport(input: ResolveReportInput!): ResolveReportPayload!
+  restrictUser(input: RestrictUserInput!): RestrictUserPayload!
 }
 
 input UpdateConversationInput { conversationId: ID! title: String history: ConversationHistory }
@@ -283,6 +288,29 @@ union DeleteMessageError = NotFoundError | PermissionDeniedError
 input ReactionInput { messageId: ID! emoji: String! }
 type ReactionPayload { message: Message errors: [ReactionError!]! }
 union ReactionError = NotFoundError | ValidationError
+
+enum ReportCategory { SPAM ABUSE OTHER }
+enum ReportStatus { OPEN DISMISSED ACTIONED }
+enum ReportResolution { DISMISS REMOVE_MESSAGE RESTRICT_USER }
+input ReportMessageInput { messageId: ID! category: ReportCategory! note: String }
+type ReportMessagePayload { report: Report errors: [ReportMessageError!]! }
+union ReportMessageError = NotFoundError | ValidationError
+input ResolveReportInput { reportId: ID! resolution: ReportResolution! restrictUntil: DateTime note: String }
+type ResolveReportPayload { report: Report errors: [ResolveReportError!]! }
+union ResolveReportError = NotFoundError | ValidationError | ReportResolvedError
+type ReportResolvedError implements UserError { code: UserErrorCode! message: String! path: [String!]! report: Report! }
+input RestrictUserInput { userId: ID! until: DateTime note: String }
+type RestrictUserPayload { user: User errors: [RestrictUserError!]! }
+union RestrictUserError = NotFoundError | ValidationError
+type Report implements Node {
+  id: ID! category: ReportCategory! note: String status: ReportStatus! reporter: User message: Message
+  contextMessages: [Message!]! createdAt: DateTime! resolvedAt: DateTime resolvedBy: User resolution: ReportResolution
+}
+type ReportEdge { cursor: String! node: Report! }
+type ReportConnection { edges: [ReportEdge!]! nodes: [Report!]! pageInfo: PageInfo! totalCount: Int! }
+enum AuditAction { REPORT_DISMISSED MESSAGE_REMOVED MESSAGE_DELETED USER_RESTRICTED RESTRICTION_LIFTED }
+type AuditEntry { at: DateTime! actor: User action: AuditAction! user: User note: String }
+type AuditEntryConnection { nodes: [AuditEntry!]! pageInfo: PageInfo! }
 
 input BlockUserInput { userId: ID! }
 type BlockUserPayload { user: User errors: [BlockUserError!]! }
