@@ -125,12 +125,14 @@ def seed() -> None:
     configured = settings.load()
     import files  # noqa: PLC0415
     import logs  # noqa: PLC0415
+    from db.encryption import Keyring  # noqa: PLC0415
     from resolvers import demo, service  # noqa: PLC0415
 
     logs.configure("warning", configured.log_format)
 
     async def run(url: str) -> None:
-        async with service.running(url, files=files.opened(configured), pool_size=1) as started:
+        keyring = Keyring(configured.keys)
+        async with service.running(url, files=files.opened(configured), keyring=keyring, pool_size=1) as started:
             await demo.seed(started)
 
     with _migrated_database(configured) as url:

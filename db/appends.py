@@ -8,7 +8,6 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, text
 
-from db.keys import is_sensitive
 from db.pool import Connection, RacedError
 from db.statements import Record, Statement
 
@@ -96,7 +95,7 @@ async def append_all(connection: Connection, drafts: Sequence[Draft], *, patienc
         client_message_ids=[draft.client_message_id for draft in drafts],
         kinds=[draft.kind for draft in drafts],
         formats=[draft.format for draft in drafts],
-        bodies=[_stored(connection, draft) for draft in drafts],
+        bodies=[connection.keyring.stored(draft.conversation, draft.body) for draft in drafts],
         reply_to_seqs=[draft.reply_to_seq for draft in drafts],
         warnings=[draft.warning for draft in drafts],
         rates=[draft.rate for draft in drafts],
@@ -107,13 +106,6 @@ async def append_all(connection: Connection, drafts: Sequence[Draft], *, patienc
         patience=patience,
     )
     return [_outcome(record) for record in records]
-
-
-def _stored(connection: Connection, draft: Draft) -> str:
-    """The body as it is stored."""
-    if is_sensitive(draft.conversation):
-        return connection.keyring.seal(draft.conversation, draft.body)
-    return draft.body
 
 
 async def append(connection: Connection, draft: Draft) -> Outcome:

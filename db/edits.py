@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import ARRAY, Integer, Text, Uuid, and_, bindparam, column, func, select, text
 
 from db import tables
-from db.keys import MessageKey, is_sensitive
+from db.keys import MessageKey
 from db.pool import Connection
 from db.rows import MessageEdit
 from db.statements import Statement
@@ -58,7 +58,7 @@ async def change(
         connection,
         conversation=key.conversation,
         seq=key.seq,
-        body=connection.keyring.seal(key.conversation, body) if is_sensitive(key.conversation) else body,
+        body=connection.keyring.stored(key.conversation, body),
         format=written,
         mentions=list(mentions),
         warning=warning,
@@ -116,7 +116,6 @@ async def of(connection: Connection, messages: Sequence[MessageKey]) -> dict[Mes
     found: dict[MessageKey, list[MessageEdit]] = {}
     for conversation, seq, *values in records:
         edit = MessageEdit(*values)
-        if is_sensitive(conversation):
-            edit.body = connection.keyring.unseal(conversation, edit.body)
+        edit.body = connection.keyring.said(conversation, edit.body)
         found.setdefault(MessageKey(conversation, seq), []).append(edit)
     return found

@@ -40,6 +40,14 @@ class Keyring:
     def __contains__(self, name: object) -> bool:
         return name in self._ciphers
 
+    def stored(self, conversation: UUID, text: str) -> str:
+        """What is said in a conversation, as it is stored: sealed where that is sensitive."""
+        return self.seal(conversation, text) if is_sensitive(conversation) else text
+
+    def said(self, conversation: UUID, stored: str) -> str:
+        """What is stored of a conversation, as it was said."""
+        return self.unseal(conversation, stored) if is_sensitive(conversation) else stored
+
     def seal(self, conversation: UUID, text: str) -> str:
         """The text as it is stored; nothing stays nothing. Raises SealedError where there is no key."""
         if not text:

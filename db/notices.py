@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, text
 
-from db.keys import MessageKey, is_sensitive
+from db.keys import MessageKey
 from db.pool import Connection
 from db.rows import Notice, User
 from db.statements import Statement
@@ -65,9 +65,14 @@ async def say(
     title: str | None = None,
 ) -> Said:
     """Write a message of the system, in the transaction that is under way and in nobody's name."""
-    stored = connection.keyring.seal(conversation, body) if is_sensitive(conversation) else body
     record = await _SAY.first(
-        connection, conversation=conversation, kind=kind, body=stored, actor=actor, people=list(people), title=title
+        connection,
+        conversation=conversation,
+        kind=kind,
+        body=connection.keyring.stored(conversation, body),
+        actor=actor,
+        people=list(people),
+        title=title,
     )
     if record is None:
         raise LookupError(f"there is no conversation {conversation}")

@@ -42,14 +42,14 @@ def _row(connection: Connection, record: Record, at: int = 0) -> ScheduledMessag
     *known, code, message, seq, created_at = record[at:]
     values = [*known, Failure(code, message) if code else None, seq, created_at]
     row = ScheduledMessage(*values)
-    if row.conversation_key and is_sensitive(row.conversation_key):
-        row.body = connection.keyring.unseal(row.conversation_key, row.body)
+    if row.conversation_key:
+        row.body = connection.keyring.said(row.conversation_key, row.body)
     return row
 
 
 def _stored(connection: Connection, conversation: UUID | None, body: str) -> str:
     """The body as it is stored, of a message to this conversation."""
-    return connection.keyring.seal(conversation, body) if conversation and is_sensitive(conversation) else body
+    return connection.keyring.stored(conversation, body) if conversation else body
 
 
 _VIEWER = bindparam("viewer", type_=Uuid)

@@ -1,5 +1,6 @@
 """What settings are accepted, and what is said about those that are not."""
 
+import base64
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import settings
 from settings import PROJECT, Settings, SettingsError
 
 SECRET = "0123456789abcdef0123456789abcdef"
+KEY = base64.b64encode(SECRET.encode()).decode()
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +106,25 @@ def test_settings_do_not_change() -> None:
             "PARLEY_ALLOWED_ORIGINS=https://a.example/app: 'https://a.example/app' is no origin: write scheme://host or scheme://host:port, without a path",
         ),
         (
+            "ENCRYPTION_KEYS",
+            "secret",
+            "PARLEY_ENCRYPTION_KEYS: key 1 is not written as id:key, with an id of up to 32 letters, digits, - and _",
+        ),
+        ("ENCRYPTION_KEYS", "a:?", "PARLEY_ENCRYPTION_KEYS: key 'a' is not in base64: try `openssl rand -base64 32`"),
+        (
+            "ENCRYPTION_KEYS",
+            "a:c2VjcmV0",
+            "PARLEY_ENCRYPTION_KEYS: key 'a' has 6 bytes; AES-256 needs 32: try `openssl rand -base64 32`",
+        ),
+        ("ENCRYPTION_KEYS", f"a:{KEY},a:{KEY}", "PARLEY_ENCRYPTION_KEYS: there are two keys 'a'"),
+        (
+            "ATTACHMENT_TYPES",
+            "image,movies",
+            "PARLEY_ATTACHMENT_TYPES=image,movies: 'movies' is neither a content type nor one of image, audio, video, pdf, text, office, zip",
+        ),
+        ("PUBLIC_URL", "chat.example", "PARLEY_PUBLIC_URL=chat.example: must begin with https:// or http://"),
+        ("S3_REGION", "eu-1", "PARLEY_S3_REGION is set without PARLEY_S3_BUCKET: set the bucket, or neither"),
+        (
             "WORKERS",
             "8",
             "PARLEY_WORKERS=8 with PARLEY_POOL_SIZE=10 need 128 connections; the embedded PostgreSQL has 90 for them: lower one, or set PARLEY_DATABASE_URL",
@@ -158,6 +179,23 @@ def test_one_way_for_wakeups(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said == ("PARLEY_BROKER_URL and PARLEY_LISTEN_URL are set together: wake-ups go one way, unset the other",)
 
 
+def test_one_place_for_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A bucket and a folder together are refused, and half a key."""
+    said = problems(monkeypatch, S3_BUCKET="files", ATTACHMENTS_DIR=str(tmp_path), S3_ACCESS_KEY_ID="key")
+    assert said == (
+        "PARLEY_S3_BUCKET and PARLEY_ATTACHMENTS_DIR are set together: files are kept in one place, unset the other",
+        "PARLEY_S3_ACCESS_KEY_ID and PARLEY_S3_SECRET_ACCESS_KEY go together: set both or none",
+    )
+
+
+def test_keys_have_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one encrypts."""
+    monkeypatch.setenv("PARLEY_ENCRYPTION_KEYS", f"new:{KEY}, old:{KEY}")
+    assert list(settings.load().keys.items()) == [("new", SECRET.encode()), ("old", SECRET.encode())]
+    monkeypatch.delenv("PARLEY_ENCRYPTION_KEYS")
+    assert settings.load().keys == {}
+
+
 def test_an_algorithm_that_fits_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """HS256 with a JWK set would let anybody who reads the public keys sign."""
     said = problems(monkeypatch, TOKEN_JWKS_URL="https://keys.example/jwks", TOKEN_ALGORITHMS="HS256,RS256")
@@ -175,12 +213,14 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARLEY_DATABASE_URL", "postgresql://u:hunter2@h/d")
     monkeypatch.setenv("PARLEY_BROKER_URL", "redis://:hunter2@h")
     monkeypatch.setenv("PARLEY_TOKEN_SECRET", SECRET)
+    monkeypatch.setenv("PARLEY_ENCRYPTION_KEYS", f"a:{KEY}")
     configured = settings.load()
     wrong = {"DATABASE_URL": "mysql://u:hunter2@h/d", "BROKER_URL": "nats://:hunter2@h", "TOKEN_SECRET": "hunter2"}
     said = problems(monkeypatch, **wrong)
     shown = f"{configured!r} {configured.shown()} {said}"
     assert "hunter2" not in shown
     assert SECRET not in shown
+    assert KEY not in shown
 
 
 def test_the_documentation_lists_every_setting() -> None:

@@ -5,17 +5,20 @@ import base64
 import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from db import rotation
 from db.encryption import Keyring
 from db.encryption_keys import UnusableKeysError, try_on
+from tests.flow.client import SECRET as TOKEN
 from tests.flow.client import Client, Json, Parley
 from tests.flow.conftest import serving
 from tests.flow.database import everything, rows, run
 from tests.flow.membership import add, roles
 from tests.flow.test_attachments import upload
+from tests.flow.test_lifecycle import run as command
 from tests.flow.test_pins import pin, pinned
 from tests.flow.test_statements import statements
 
@@ -226,6 +229,27 @@ async def test_keys_are_changed(database_url: str, monkeypatch: pytest.MonkeyPat
         assert [await bodies(ada, conversation) for conversation in conversations] == expected
     for table in ("message_edits", "scheduled_messages"):
         assert await rows(database_url, f"SELECT FROM parley.{table} WHERE body LIKE 'aesgcm1.two.%'") == [()]
+
+
+async def test_the_command_line_knows_of_keys(database_url: str, tmp_path: Path) -> None:
+    """A server without one that is needed does not start, and says which; they can be tried, and changed."""
+    async with serving(database_url, encryption_keys=KEYS) as parley:
+        conversation = await parley.user("ada").start(parley.user("grace"), isSensitive=True)
+        await parley.user("ada").send(conversation, "hello")
+
+    def said(*arguments: str, keys: str) -> tuple[int, str]:
+        ended = command(tmp_path, *arguments, DATABASE_URL=database_url, TOKEN_SECRET=TOKEN, ENCRYPTION_KEYS=keys)
+        return ended.returncode, ended.stdout + ended.stderr
+
+    code, text = await asyncio.to_thread(said, "serve", keys=f"two:{TWO}")
+    assert (code, text.splitlines()[0][:50]) == (1, "parley: PARLEY_ENCRYPTION_KEYS has no key 'one', and"[:50])
+    assert len(text.splitlines()) == 1
+    code, text = await asyncio.to_thread(said, "check-config", "--keys", keys=f"one:{TWO}")
+    assert (code, "the key 'one' in PARLEY_ENCRYPTION_KEYS is another one" in text) == (1, True)
+    code, text = await asyncio.to_thread(said, "rotate-keys", keys=f"two:{TWO},{KEYS}")
+    assert (code, text) == (0, "1 texts were encrypted anew; everything is encrypted by 'two'\n1 texts\n")
+    code, _ = await asyncio.to_thread(said, "check-config", "--keys", keys=f"two:{TWO}")
+    assert code == 0
 
 
 async def test_a_key_that_is_wrong_or_missing_stops_the_start(database_url: str) -> None:
