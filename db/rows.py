@@ -303,6 +303,9 @@ class OwnState:
     state: ViewerState
 
 
+_OF_MESSAGES = {"MessageSent", "MessageEdited", "MessageDeleted", "ReactionsChanged"}
+
+
 @dataclass(slots=True)
 class Report:
     """A message that somebody, or a content check, asks moderators to look at."""
@@ -382,6 +385,11 @@ class Event:
     """Where the viewer can no longer read it."""
     cursor: str = ""
     """Where a stream stands after it."""
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it is about a message that whoever read it may not see."""
+        return self.kind in _OF_MESSAGES and self.message is None
 
     @property
     def identity(self) -> tuple[object, ...]:

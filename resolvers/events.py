@@ -1,5 +1,6 @@
 """A conversation's log, by page: for clients that ask now and then."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,13 +28,23 @@ def position(conversation: Conversation, after: str) -> ConversationPosition:
 async def after(
     service: Service, viewer: UUID | None, positions: dict[UUID, int], size: int
 ) -> dict[UUID, list[Event]]:
-    """What follows each position, at most `size` events of each; one statement for all of them."""
+    """What follows each position, so that at most `size` events of each are shown; one statement for all of them.
+
+    Where none of so many is the viewer's to see it is read on from there.
+    """
+    found: dict[UUID, list[Event]] = {key: [] for key in positions}
     async with service.database.reading(viewer) as connection:
-        found = await events.after(connection, positions, size)
-    return {key: [event for event in found if event.conversation_key == key] for key in positions}
+        while positions:
+            read = await events.after(connection, positions, size)
+            for event in read:
+                found[event.conversation_key].append(event)
+            count = Counter(event.conversation_key for event in read)
+            hidden = {key for key in positions if all(event.is_hidden for event in found[key])}
+            positions = {key: found[key][-1].revision for key in hidden if count[key] == size}
+    return found
 
 
-def page(conversation: Conversation, start: ConversationPosition, found: Sequence[Event], size: int) -> Page[Event]:
+def page(conversation: Conversation, start: ConversationPosition, found: Sequence[Event]) -> Page[Event]:
     """The events after a position, as a page of the log as it was read; ResyncRequired where it does not reach back."""
     connection = cursors.events(conversation.key)
 
@@ -42,8 +53,14 @@ def page(conversation: Conversation, start: ConversationPosition, found: Sequenc
 
     if start.revision < conversation.revision and (not found or found[0].revision != start.revision + 1):
         found = [Event(conversation.key, "ResyncRequired", datetime.now(UTC), reason=following.TRIMMED)]
-    found = [replace(event, cursor=cursor(event)) for event in found[:size]]
     end = found[-1].revision or conversation.revision if found else start.revision
+    shown = [replace(event, cursor=cursor(event)) for event in found if not event.is_hidden]
+    if shown:  # what is hidden behind the last one is passed over with it
+        shown[-1].cursor = cursor(found[-1])
     return Page(
-        found, has_previous=start.revision > 0, has_next=end < conversation.revision, total_count=None, cursor=cursor
+        shown,
+        has_previous=start.revision > 0,
+        has_next=end < conversation.revision,
+        total_count=None,
+        cursor=lambda event: event.cursor,
     )

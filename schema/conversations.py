@@ -220,7 +220,7 @@ class Conversation(Node):
         position = events.position(root, after)
         size = page_arguments(first).size(events.DEFAULT_SIZE)
         found = await loading.event_page(info, position, size)
-        return events.page(root, position, found, size)
+        return events.page(root, position, found)
 
     @strawberry.field(
         description="Who is in it, in the order of joining. 20 by default.",

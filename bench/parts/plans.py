@@ -132,7 +132,7 @@ async def _statements(url: str, handle: str = "person1") -> list[Asked]:
         "A message, after it was sent": lambda c: messages.window(c, [Window(room, last, last)], message),
         "Membership": lambda c: memberships.find(c, viewer, room),
         "Participants, a page after another": lambda c: participants.page(c, [room], Cut(20)),
-        "Events after a revision": lambda c: events.after(c, {room: last - 50}, 100),
+        "Events after a revision": lambda c: events.after(c, {room: last - 50}, 100, needs=frozenset({"status"})),
     }
     found = []
     for name, run in runs.items():

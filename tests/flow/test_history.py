@@ -129,6 +129,19 @@ async def heard(client: Client, query: str, count: int, **variables: object) -> 
         return [told((await socket.next(operation))[name]) for _ in range(count)]
 
 
+async def polled(client: Client, conversation: str, after: str, size: int) -> list[tuple[str, Any]]:
+    """What the log has after a cursor, by pages of this size."""
+    query = """query ($id: ID!, $after: String!, $first: Int!) { conversation(id: $id) { events(after: $after, first: $first) {
+        nodes { __typename ... on MessageSent { message { body replyTo { body } } } ... on ReactionsChanged { message { body } } }
+        pageInfo { hasNextPage endCursor } } } }"""
+    found, has_next = [], True
+    while has_next:
+        page = (await client.run(query, id=conversation, after=after, first=size))["conversation"]["events"]
+        found += [told(event) for event in page["nodes"]]
+        after, has_next = page["pageInfo"]["endCursor"] or after, page["pageInfo"]["hasNextPage"]
+    return found
+
+
 def told(event: Json) -> tuple[str, Any]:
     return event["__typename"], event.get("message")
 
@@ -167,6 +180,8 @@ async def test_a_stream_tells_nothing_of_before(crew: str, ada: Client, grace: C
         ("MessageSent", {"body": "last", "replyTo": None}),
     ]
     assert events == {one: expected, every: expected}
+    for size in (1, 2, 100):
+        assert await polled(linus, crew, after, size) == expected
     assert full[1] == ("ReactionsChanged", {"body": "old 1"})
     assert full[3] == ("MessageSent", {"body": "answers", "replyTo": {"body": "old 2"}})
     assert await heard(linus, FOLLOW, 4, id=crew, after=after) == expected
