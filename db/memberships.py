@@ -26,10 +26,17 @@ class Membership:
     revision: int
     """The newest."""
     entry: Entry
+    is_blocked: bool = False
+    """Nothing is sent there."""
 
 
 _FIND = Statement(
-    select(_conversations.c.revision, _memberships.c.history_from_seq, _memberships.c.joined_revision)
+    select(
+        _conversations.c.revision,
+        _conversations.c.is_blocked,
+        _memberships.c.history_from_seq,
+        _memberships.c.joined_revision,
+    )
     .select_from(_memberships.join(_conversations, _conversations.c.id == _memberships.c.conversation_id))
     .where(
         _memberships.c.user_id == bindparam("viewer", type_=Uuid),
@@ -41,7 +48,7 @@ _FIND = Statement(
 async def find(connection: Connection, viewer: UUID, conversation: UUID) -> Membership | None:
     """None where the viewer is no member of the conversation."""
     record = await _FIND.first(connection, viewer=viewer, conversation=conversation)
-    return Membership(record[0], Entry(*record[1:])) if record else None
+    return Membership(record[0], Entry(*record[2:]), is_blocked=record[1]) if record else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,11 @@ class Typing:
         if was_typing == is_typing and now - at < THROTTLE:
             return
         async with self._database.viewer(viewer.key) as connection:
-            if await memberships.find(connection, viewer.key, conversation) is None:
+            membership = await memberships.find(connection, viewer.key, conversation)
+            if membership is None:
                 raise RefusedError(NotFound("there is no such conversation", ("input", "conversationId")))
+        if membership.is_blocked:
+            return  # who is kept away from somebody does not appear to them like this either
         self._told[key] = (is_typing, now)
         self._told.move_to_end(key)
         if len(self._told) > _REMEMBERED:

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from db import appends, starts, users
+from db import appends, blocks, starts, users
 from db.appends import Draft
 from db.keys import new_key
 from db.migrate import APP_ROLE, SYSTEM_ROLE
@@ -70,6 +70,14 @@ _MORE = [
     (
         "INSERT INTO parley.scheduled_messages (user_id, id, conversation_id, fingerprint, body, send_at, due_at) "
         "SELECT $2, $1, $1, 'f', 'later', now(), now() WHERE $1 <> $3::uuid"
+    ),
+    (
+        "INSERT INTO parley.reports (conversation_id, id, seq, reporter_id, category, created_at) "
+        "SELECT $1, gen_random_uuid(), 1, $2, 'SPAM', now() WHERE $2 <> $3::uuid"
+    ),
+    (
+        "INSERT INTO parley.audit_entries (id, at, actor_id, action) "
+        "SELECT $1, now(), $2, 'MESSAGE_DELETED' WHERE $2 <> $3::uuid"
     ),
     "INSERT INTO parley.rate_limits SELECT $2, 'sendMessage', now() WHERE $1 <> $3::uuid",
     "INSERT INTO parley.search_entries SELECT $1, 1, $2, now(), true, 'secret' WHERE $2 <> $3::uuid",
@@ -202,6 +210,10 @@ async def test_a_unit_of_work_forgets_the_one_before(database_url: str) -> None:
         "INSERT INTO parley.events (conversation_id, revision, kind, at, actor_id) VALUES ($1, 9, 'MessageSent', now(), $2)",
         "INSERT INTO parley.memberships (conversation_id, user_id) VALUES ($1, $2)",
         "INSERT INTO parley.participants (conversation_id, user_id, joined_at) VALUES ($1, $2, now())",
+        "INSERT INTO parley.reactions VALUES ($1, 1, '🎉', $2, now())",
+        "INSERT INTO parley.reports (conversation_id, id, seq, reporter_id, category, created_at) VALUES ($1, $1, 1, $2, 'SPAM', now())",
+        "INSERT INTO parley.audit_entries (id, at, actor_id, action) VALUES ($1, now(), $2, 'MESSAGE_DELETED')",
+        "INSERT INTO parley.blocks VALUES ($2, $1, now())",
     ],
 )
 async def test_nobody_writes_for_somebody_else(database: Database, statement: str) -> None:
@@ -276,3 +288,16 @@ async def test_every_table_of_messages_is_looked_at(database_url: str) -> None:
     by_membership = {table: "history_from_seq" in qual for table, qual in rows if "memberships" in qual}
     assert by_membership.items() >= dict.fromkeys(OF_MESSAGES, True).items()
     assert all(by_membership.values()), by_membership
+
+
+async def test_of_a_block_both_are_told_the_same(database: Database) -> None:
+    """That there is one, by a function that tells nobody else; its row is seen by who blocks alone."""
+    ada, grace, eve = await _people(database, "ada", "grace", "eve")
+    async with database.viewer(ada.key) as connection, connection.transaction():
+        await blocks.add(connection, ada.key, grace.key)
+    told = {}
+    for user in (ada, grace, eve):
+        async with database.viewer(user.key) as connection, connection.transaction():
+            rows = await connection.driver.fetchval("SELECT count(*) FROM parley.blocks")
+            told[user.handle] = rows, await blocks.kept_apart(connection, [ada.key, grace.key, eve.key])
+    assert told == {"ada": (1, {grace.key}), "grace": (0, {ada.key}), "eve": (0, set())}

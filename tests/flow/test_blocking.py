@@ -238,3 +238,21 @@ async def test_nobody_is_added_by_whom_they_block(ada: Client, grace: Client, li
         told = [(error["code"], error["path"]) for error in data["addParticipants"]["errors"]]
         assert told == [("BLOCKED", ["input", "participantIds", "1"])]
     assert (await start(linus, ada, grace, title="All"))["errors"] == []
+
+
+async def test_typing_is_not_told_where_nothing_is_sent(ada: Client, grace: Client) -> None:
+    """What comes after the block was taken back is the first that is heard."""
+    conversation = await ada.start(grace)
+    typing = "mutation ($id: ID!, $is: Boolean!) { setTyping(input: { conversationId: $id, isTyping: $is }) { errors { __typename } } }"
+    follow = """subscription ($id: ID!, $after: String) { conversationEvents(conversationId: $id, after: $after) {
+        __typename ... on TypingChanged { isTyping } } }"""
+    after = await ada.run("query ($id: ID!) { conversation(id: $id) { eventCursor } }", id=conversation)
+    await grace.send(conversation, "hello")
+    async with ada.socket() as socket:
+        operation = await socket.subscribe(follow, id=conversation, after=after["conversation"]["eventCursor"])
+        assert (await socket.next(operation))["conversationEvents"] == {"__typename": "MessageSent"}
+        await block(ada, grace)
+        assert (await grace.run(typing, **{"id": conversation, "is": True}))["setTyping"] == {"errors": []}
+        await unblock(ada, grace)
+        await grace.send(conversation, "again")
+        assert (await socket.next(operation))["conversationEvents"] == {"__typename": "MessageSent"}
