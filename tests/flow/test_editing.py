@@ -10,6 +10,7 @@ from tests.flow import database
 from tests.flow.client import Client, Json, Parley
 from tests.flow.conftest import serving
 from tests.flow.editing import cursor, delete, edit, edited, log, look, refused, sent
+from tests.flow.membership import remove
 from tests.flow.test_mentions import SEND
 
 pytestmark = pytest.mark.usefixtures("common_server")
@@ -86,6 +87,9 @@ async def test_only_the_sender_edits(parley: Parley, ada: Client, grace: Client,
     assert await edit(parley.user("stranger", roles=("moderator",)), message, "two") == none
     assert await edit(grace, message[:-4] + "AAAA", "two") == none
     assert await log(ada, chat, before) == []
+    await remove(ada, chat, grace)
+    assert await edit(grace, message, "two") == none
+    assert await delete(grace, message) == none
     assert (await look(ada, message, "body"))["body"] == "one"
 
 
