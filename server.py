@@ -29,6 +29,7 @@ from db.pool import DatabaseUnavailableError, Observer
 from resolvers import attachments, background, demo, development, service, tokens
 from resolvers.checks import Check, Checks, Guarded
 from resolvers.checks import load as load_check
+from resolvers.contexts import Contexts
 from resolvers.counters import Counters
 from resolvers.floods import Repetitions
 from resolvers.identity import Identity
@@ -81,6 +82,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
             str(settings.database_url),
             files=kept,
             checks=checks,
+            contexts=_contexts(settings),
             keyring=Keyring(settings.keys),
             listen_url=settings.listen_url,
             broker_url=settings.broker_url,
@@ -178,6 +180,17 @@ def _checks(settings: Settings) -> Checks:
         seconds, failure = settings.content_check_timeout, settings.content_check_failure
         found.append(Guarded(check, seconds=seconds, failure=failure))
     return Checks(found)
+
+
+def _contexts(settings: Settings) -> Contexts | None:
+    if settings.context_url is None or settings.context_secret is None:
+        return None
+    return Contexts(
+        settings.context_url,
+        settings.context_secret.get_secret_value(),
+        seconds=settings.context_timeout,
+        failure=settings.context_failure,
+    )
 
 
 def _is_origin_allowed(settings: Settings, origin: str) -> bool:

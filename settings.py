@@ -26,6 +26,7 @@ Algorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]
 CheckFailure = Literal["allow", "flag", "reject"]
+ContextFailure = Literal["allow", "refuse"]
 
 _MINIMUM_SECRET_BYTES = 32  # RFC 7518, 3.2: a key of the size of the hash output or larger
 _KEY_BYTES = 32
@@ -155,6 +156,16 @@ class Settings(BaseSettings):
     markdown_images: bool = Field(
         False, description="Whether images in Markdown are shown by `bodyHtml`. A browser that loads one tells its server who reads when; by default they are links."
     )  # fmt: skip
+    context_url: str | None = Field(
+        None, repr=False, description="Address in your application that says whether a context may be talked about: docs/contexts.md."
+    )  # fmt: skip
+    context_secret: SecretStr | None = Field(
+        None, description="Secret that signs what `PARLEY_CONTEXT_URL` is asked: at least 32 bytes."
+    )
+    context_timeout: float = Field(2, gt=0, le=30, description="Seconds in which `PARLEY_CONTEXT_URL` has to answer.")
+    context_failure: ContextFailure = Field(
+        "refuse", description="What becomes of a context that could not be asked about: `allow` or `refuse`."
+    )
     max_scheduled_messages: int = Field(
         100, ge=0, le=10_000, description="Messages of one user that wait to be sent at their time."
     )
@@ -281,7 +292,7 @@ class Settings(BaseSettings):
             raise ValueError(f"must begin with redis:// or rediss://, not with {value.partition(':')[0][:20]!r}")
         return _address(value)
 
-    @field_validator("token_secret")
+    @field_validator("token_secret", "context_secret")
     @classmethod
     def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
         if value and (size := len(value.get_secret_value().encode())) < _MINIMUM_SECRET_BYTES:
@@ -297,7 +308,7 @@ class Settings(BaseSettings):
             _keys(value.get_secret_value())
         return value
 
-    @field_validator("token_jwks_url", "public_url", "s3_endpoint_url")
+    @field_validator("token_jwks_url", "public_url", "s3_endpoint_url", "context_url")
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
         if value and not re.match(r"https?://[^/]", value):
@@ -384,6 +395,8 @@ def _problems(error: ValidationError) -> list[str]:
 
 # Whose values never reach a screen or a log; addresses may hold a password.
 _SECRET = {
+    "context_url",
+    "context_secret",
     "encryption_keys",
     "token_secret",
     "s3_secret_access_key",
@@ -469,6 +482,8 @@ def _database_problems(settings: Settings) -> Iterable[str]:
             )
     if settings.broker_url and settings.listen_url:
         yield "PARLEY_BROKER_URL and PARLEY_LISTEN_URL are set together: wake-ups go one way, unset the other"
+    if bool(settings.context_url) != bool(settings.context_secret):
+        yield "PARLEY_CONTEXT_URL and PARLEY_CONTEXT_SECRET go together: set both or none"
     if settings.max_request_bytes < 4 * settings.max_body_length:
         yield (
             f"PARLEY_MAX_REQUEST_BYTES={settings.max_request_bytes} is less than a message of "

@@ -18,6 +18,7 @@ from db.pool import Database, DatabaseUnavailableError, Observer
 from resolvers.attendance import Attendance
 from resolvers.bodies import Bodies
 from resolvers.checks import Checks
+from resolvers.contexts import Contexts
 from resolvers.counters import Counters
 from resolvers.files import Files
 from resolvers.jobs import Job, Jobs
@@ -47,6 +48,8 @@ class Service:
     rates: Mapping[str, int]
     """Calls a minute of each mutation that is limited."""
     checks: Checks
+    contexts: Contexts | None
+    """None: every context may be talked about."""
     """Of what people want to say."""
     bodies: Bodies
     files: Files
@@ -88,6 +91,7 @@ async def running(
     *,
     files: Files,
     checks: Checks | None = None,
+    contexts: Contexts | None = None,
     keyring: Keyring = NO_KEYS,
     listen_url: str | None = None,
     broker_url: str | None = None,
@@ -124,6 +128,7 @@ async def running(
         bodies=Bodies(has_images=policy.markdown_images),
         files=files,
         checks=checks or Checks(),
+        contexts=contexts,
         attendance=Attendance(database, wakeups, grace=policy.presence_grace, lifetime=policy.presence_lifetime),
         watchers=Watchers(database),
         schedule_changed=asyncio.Event(),
@@ -136,6 +141,8 @@ async def running(
     finally:
         await working.stop()
         await service.attendance.close()
+        if contexts:
+            await contexts.aclose()
         await batches.close()
         await wakeups.close()
         await hub.stop()

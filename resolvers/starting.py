@@ -2,15 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from db import starts, users
 from db.appends import Appended
 from db.keys import MessageKey, is_sensitive, new_key, new_sensitive_key
 from db.pool import Connection, RacedError
-from db.starts import Context, NewConversation, Start
-from resolvers import attachments, blocking, contents, directs, restrictions, sending
+from db.starts import Context, NewConversation, Pair, Start
+from resolvers import attachments, blocking, contents, contexts, directs, restrictions, sending
 from resolvers.contents import Content
 from resolvers.errors import (
     ConversationExists,
@@ -24,9 +23,7 @@ from resolvers.identity import Caller
 from resolvers.sending import Terms
 from resolvers.service import Service
 
-LONGEST_TITLE = 200  # characters, of a conversation and of its context
-LONGEST_CONTEXT = 255  # characters of its type, and of its id
-LONGEST_URL = 2_048  # characters
+LONGEST_TITLE = 200  # characters
 
 _FIRST = ("input", "firstMessage")
 
@@ -88,24 +85,40 @@ async def start(service: Service, caller: Caller, request: StartRequest) -> Star
         ]
         if missing:
             raise RefusedError(*missing)
+        is_new = service.contexts is not None and await _is_new(connection, caller, request)
+    context = request.context
+    if service.contexts and context and is_new:
+        people = [known[key] for key in request.participants]
+        context = await service.contexts.examine(context, caller.user, people)
+    async with service.database.viewer(caller.user.key) as connection:
         try:
-            started, revision = await _try_start(connection, caller, request, terms)
+            started, revision = await _try_start(connection, caller, request, context, terms)
         except RacedError:  # by the same key; what it made can be seen now
-            started, revision = await _try_start(connection, caller, request, terms)
+            started, revision = await _try_start(connection, caller, request, context, terms)
     if revision:
         service.wakeups.tell(started.conversation, revision, has_joined=started.was_created)
     return started
 
 
+async def _is_new(connection: Connection, caller: Caller, request: StartRequest) -> bool:
+    """Whether something is to be started that was not before."""
+    if request.key and await starts.find_start(connection, caller.user.key, request.key):
+        return False
+    if not request.is_direct:
+        return True
+    pair = Pair.of(caller.user.key, request.participants[0], request.context)
+    return await starts.find_pair(connection, pair) is None
+
+
 async def _try_start(
-    connection: Connection, caller: Caller, request: StartRequest, terms: Terms
+    connection: Connection, caller: Caller, request: StartRequest, context: Context | None, terms: Terms
 ) -> tuple[Started, int]:
     """The answer, and the revision up to which there is something to tell of; 0: nothing."""
     async with connection.transaction():
         before = await starts.find_start(connection, caller.user.key, request.key) if request.key else None
         if before is not None:
             return await _repeated(connection, before, request), 0
-        conversation, was_created = await _find_or_create(connection, caller, request)
+        conversation, was_created = await _find_or_create(connection, caller, request, context)
         revision, seq = int(was_created), None
         if request.first_message:
             first = request.first_message
@@ -118,13 +131,13 @@ async def _try_start(
     return Started(conversation, MessageKey(conversation, seq) if seq else None, was_created), revision
 
 
-async def _find_or_create(connection: Connection, caller: Caller, request: StartRequest) -> tuple[UUID, bool]:
+async def _find_or_create(
+    connection: Connection, caller: Caller, request: StartRequest, context: Context | None
+) -> tuple[UUID, bool]:
     if request.is_direct:
         (other,) = request.participants
         viewer, path, sensitive = caller.user.key, ("input", "participantIds", "0"), request.is_sensitive
-        key, was_created = await directs.find_or_create(
-            connection, viewer, other, path, request.context, sensitive=sensitive
-        )
+        key, was_created = await directs.find_or_create(connection, viewer, other, path, context, sensitive=sensitive)
         if sensitive and not is_sensitive(key):
             message = "you two have a direct conversation already, and it is not sensitive"
             raise RefusedError(ConversationExists(message, ("input", "isSensitive"), key))
@@ -136,7 +149,7 @@ async def _find_or_create(connection: Connection, caller: Caller, request: Start
     places = {other: ("input", "participantIds", str(place)) for place, other in enumerate(request.participants)}
     await blocking.refuse(connection, places)
     key = new_sensitive_key() if request.is_sensitive else new_key()
-    new = NewConversation(key, caller.user.key, request.participants, "GROUP", request.title, request.context)
+    new = NewConversation(key, caller.user.key, request.participants, "GROUP", request.title, context)
     await starts.create(connection, new)
     return key, True
 
@@ -162,7 +175,7 @@ def _errors(request: StartRequest, caller: Caller, service: Service) -> list[Use
     if request.title is not None and not is_title(request.title):
         found.append(Invalid(f"a title has from 1 to {LONGEST_TITLE} characters and is not blank", ("input", "title")))
     if request.context:
-        found += _context_errors(request.context)
+        found += contexts.errors(request.context)
     if request.first_message:
         found += contents.errors(request.first_message, caller.roles, service.policy.max_body_length, _FIRST)
     return found
@@ -175,26 +188,3 @@ def _participant_errors(request: StartRequest, caller: Caller, most: int) -> lis
     if not 1 <= len(request.participants) < most:
         return [Invalid(f"give from 1 to {most - 1} participants, not {len(request.participants)}", path)]
     return []
-
-
-def _context_errors(context: Context) -> list[UserError]:
-    path = ("input", "context")
-    found: list[UserError] = [
-        Invalid(f"a context's {name} has from 1 to {LONGEST_CONTEXT} characters", (*path, name))
-        for name, value in (("type", context.type), ("id", context.id))
-        if not 1 <= len(value) <= LONGEST_CONTEXT
-    ]
-    if context.title is not None and len(context.title) > LONGEST_TITLE:
-        found.append(Invalid(f"a context's title has at most {LONGEST_TITLE} characters", (*path, "title")))
-    if context.url is not None and not _is_web_address(context.url):
-        message = f"a context's url is an http or https address of at most {LONGEST_URL} characters"
-        found.append(Invalid(message, (*path, "url")))
-    return found
-
-
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.netloc) and len(url) <= LONGEST_URL
