@@ -123,7 +123,8 @@ def signature(secret: bytes, moment: str, body: bytes) -> str:
 def _read(answer: bytes) -> tuple[bool, str, dict[str, str]]:
     """Whether it is allowed, why not, and what of the context is to be another; raises ValueError."""
     found: Any = orjson.loads(answer)
-    if not isinstance(found, dict) or found.get("allowed") not in {True, False}:
+    allowed = found.get("allowed") if isinstance(found, dict) else None
+    if allowed is not True and allowed is not False:
         raise ValueError("its answer is no object with `allowed`, true or false")
     texts = {name: found.get(name) for name in ("reason", "title", "url")}
     if any(not isinstance(text, str | None) or (text and "\0" in text) for text in texts.values()):
@@ -131,4 +132,4 @@ def _read(answer: bytes) -> tuple[bool, str, dict[str, str]]:
     given = {name: text for name in ("title", "url") if (text := texts[name]) is not None}
     if wrong := errors(Context("type", "id", **given)):
         raise ValueError(wrong[0].message)
-    return found["allowed"], texts["reason"] or "this cannot be talked about", given
+    return allowed, texts["reason"] or "this cannot be talked about", given
