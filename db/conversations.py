@@ -77,24 +77,24 @@ class ConversationParts:
     participants: tuple[Cut, bool] | None = None
     """From the start: without positions. And whether more of them is wanted than who they are."""
 
-    @property
+    @cached_property
     def needs_watermarks(self) -> bool:
         return needs_watermarks(self.last_message) or (self.messages is not None and needs_watermarks(self.messages[1]))
 
-    @property
+    @cached_property
     def needs_people(self) -> bool:
         return self.participants is not None or self.others
 
-    @property
+    @cached_property
     def needs_membership(self) -> bool:
         return self.viewer_state or self.first_seq or self.messages is not None
 
-    @property
+    @cached_property
     def columns_of_people(self) -> int:
         """How many columns of the first participants are read: of who they are, one."""
         return _FIRST if self.participants and self.participants[1] else 1
 
-    @property
+    @cached_property
     def needs_count(self) -> bool:
         return self.participants is not None and self.participants[0].counted
 
@@ -280,7 +280,7 @@ class Reading:
                 records = islice(zip(*first, strict=True), cut.size)
                 shown = [Participant(key, people[user], *of) for user, *of in records]
             else:
-                shown = [members[user] for user in first[0][: cut.size]]
+                shown = list(map(members.__getitem__, first[0][: cut.size]))
             more = len(first[0]) > cut.size
             rows = Rows(shown, has_previous=False, has_next=more, total=total)
             conversation.along_participants = parts.participants, rows

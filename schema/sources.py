@@ -212,13 +212,10 @@ class Source:
             place = next(_places)
             self._lines += [
                 f"def {function}(rows, told):",
-                "    found = []",
-                f"    before = told[{place}]",
+                f"    known = told[{place}]",
                 "    for row in rows:",
-                "        t = before.get(id(row))",
-                f"        if t is None: t = before[id(row)] = row, {self._object(type_, details, 'row')}",
-                "        found.append(t[1])",
-                "    return found",
+                f"        if id(row) not in known: known[id(row)] = row, {self._object(type_, details, 'row')}",
+                "    return [known[each][1] for each in map(id, rows)]",
             ]
             return function
         body, data = self._body(type_, details, None)
