@@ -92,7 +92,9 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
             observe=observe,
             jobs=background.jobs,
         ) as started:
-            holder.append(Running(started, Identity(verifier, started.database)))
+            identity = Identity(verifier, started.database)
+            started.wakeups.attend_profiles(identity.forget)
+            holder.append(Running(started, identity))
             yield {"sockets": sockets}  # which the server drains when it stops
             holder.clear()
         await verifier.aclose()

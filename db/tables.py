@@ -63,8 +63,25 @@ users = Table(
         server_default=text("true"),
         comment="false: others see them offline",
     ),
+    Column(
+        "has_own_name",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="the user chose the name: a token does not change it",
+    ),
+    Column(
+        "has_own_avatar",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="the user chose the avatar: a token does not change it",
+    ),
+    Column("words", TSVECTOR, comment="what the directory finds them by: parley.directory_words"),
     # Finds who a token speaks of, and pages the directory in the order of handles.
     Index("uq_users_handle", "handle", unique=True),
+    # Who is called something like it.
+    Index("ix_users_words", "words", postgresql_using="gin"),
     comment="A person the host application has told us about, by token or import.",
 )
 

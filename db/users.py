@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    Boolean,
     ColumnElement,
     DateTime,
     FromClause,
@@ -15,16 +15,16 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    case,
     func,
-    or_,
     select,
+    text,
     union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from db import paging, tables
-from db.paging import Cut, Keyset, Rows, Shape
+from db import tables
 from db.pool import Connection
 from db.rows import User
 from db.statements import Record, Statement
@@ -118,8 +118,13 @@ def _upsert() -> Statement:
         given.on_conflict_do_update(
             index_elements=[_users.c.handle],
             set_={
-                "name": func.coalesce(given.excluded.name, _users.c.name),
-                "avatar_url": func.coalesce(given.excluded.avatar_url, _users.c.avatar_url),
+                "name": case(
+                    (_users.c.has_own_name, _users.c.name), else_=func.coalesce(given.excluded.name, _users.c.name)
+                ),
+                "avatar_url": case(
+                    (_users.c.has_own_avatar, _users.c.avatar_url),
+                    else_=func.coalesce(given.excluded.avatar_url, _users.c.avatar_url),
+                ),
                 "roles": given.excluded.roles,
             },
         ).returning(*columns(_users))
@@ -139,35 +144,55 @@ async def upsert(
     roles: Sequence[str],
     at: datetime,
 ) -> User:
-    """The user with this handle, made where there is none; a name or avatar that is None leaves the one there is."""
+    """The user with this handle, made where there is none; a name or avatar that is None, or that the user
+    chose another instead of, leaves the one there is.
+    """
     record = await _UPSERT.first(
         connection, key=key, handle=handle, name=name, avatar_url=avatar_url, roles=list(roles), at=at
     )
     return User(*record)  # type: ignore[misc]  # an upsert returns its row
 
 
-@lru_cache
-def _directory(shape: Shape, *, searched: bool) -> Statement:
-    base = select(_users.c.handle)
-    if searched:
-        wanted = func.lower(bindparam("query", type_=Text))
-        base = base.where(
-            or_(
-                func.strpos(func.lower(_users.c.handle), wanted) > 0,
-                func.strpos(func.lower(_users.c.name), wanted) > 0,
-            )
-        )
-    keyset = Keyset(base, shape)
-    found = _users.alias("found")
-    return Statement(
-        select(*keyset.columns, *columns(found))
-        .select_from(keyset.source.outerjoin(found, found.c.handle == keyset.page.c.handle))
-        .order_by(*keyset.order)
+_UPDATE_PROFILE = Statement(
+    text("""
+    UPDATE parley.users SET
+        name = CASE WHEN :sets_name THEN :name ELSE name END,
+        has_own_name = CASE WHEN :sets_name THEN :name IS NOT NULL ELSE has_own_name END,
+        avatar_url = CASE WHEN :sets_avatar THEN :avatar_url ELSE avatar_url END,
+        has_own_avatar = CASE WHEN :sets_avatar THEN :has_own_avatar ELSE has_own_avatar END,
+        shares_presence = coalesce(:shares_presence, shares_presence)
+    WHERE id = :key
+    """).bindparams(
+        bindparam("key", type_=Uuid),
+        bindparam("sets_name", type_=Boolean),
+        bindparam("name", type_=Text),
+        bindparam("sets_avatar", type_=Boolean),
+        bindparam("avatar_url", type_=Text),
+        bindparam("has_own_avatar", type_=Boolean),
+        bindparam("shares_presence", type_=Boolean),
     )
+)
 
 
-async def directory(connection: Connection, cut: Cut, query: str | None) -> Rows[User]:
-    """Users in the order of their handles; with `query`, those whose handle or name contains it, in any case."""
-    values = cut.values | ({"query": query} if query else {})
-    records = await _directory(cut.shape, searched=bool(query)).all(connection, **values)
-    return paging.read(records, cut, read)
+async def update_profile(
+    connection: Connection,
+    key: UUID,
+    *,
+    sets_name: bool,
+    name: str | None,
+    sets_avatar: bool,
+    avatar_url: str | None,
+    has_own_avatar: bool,
+    shares_presence: bool | None,
+) -> None:
+    """Change a user's own profile. A name that is None, or an avatar that is not their own, is a token's to set again."""
+    await _UPDATE_PROFILE.run(
+        connection,
+        key=key,
+        sets_name=sets_name,
+        name=name,
+        sets_avatar=sets_avatar,
+        avatar_url=avatar_url,
+        has_own_avatar=has_own_avatar,
+        shares_presence=shares_presence,
+    )

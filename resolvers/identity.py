@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 from db import users
 from db.keys import new_key
@@ -28,12 +29,13 @@ class Caller:
 
 
 class Identity:
-    """Turns tokens into users, and keeps their profiles as the tokens have them."""
+    """Turns tokens into users, and keeps their profiles as the tokens have them, but for what people chose themselves."""
 
     def __init__(self, verifier: Verifier, database: Database) -> None:
         self._verifier = verifier
         self._database = database
         self._known: OrderedDict[str, tuple[Profile, User]] = OrderedDict()
+        self._changes = 0  # of profiles, that were heard of
 
     async def caller(self, token: str) -> Caller:
         """Raises UnauthenticatedError, which says what is wrong with the token, or UnavailableError."""
@@ -45,6 +47,12 @@ class Identity:
             raise UnauthenticatedError(str(error)) from error
         return Caller(await self._user(claims), claims.roles, claims.expires_at)
 
+    def forget(self, key: UUID | None) -> None:
+        """This user's profile has changed; None: anybody's may have."""
+        self._changes += 1
+        for handle in [handle for handle, (_, user) in self._known.items() if key in {None, user.key}]:
+            del self._known[handle]
+
     async def _user(self, claims: Claims) -> User:
         """The user of this handle. The database is asked only when the profile is not as it was the last time."""
         profile = (claims.name, claims.picture, claims.roles)
@@ -52,6 +60,7 @@ class Identity:
         if known is not None and known[0] == profile:
             self._known.move_to_end(claims.handle)
             return known[1]
+        changes = self._changes
         async with self._database.system() as connection:
             user = await users.upsert(
                 connection,
@@ -62,6 +71,8 @@ class Identity:
                 roles=claims.roles,
                 at=datetime.now(UTC),
             )
+        if changes != self._changes:
+            return user  # who may have changed since they were read
         self._known[claims.handle] = (profile, user)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)

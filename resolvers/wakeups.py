@@ -35,6 +35,7 @@ class Kind(Enum):
     TYPING = "t"
     SILENT = "s"  # no longer typing
     PRESENCE = "p"  # a user came or went; in no conversation
+    PROFILE = "u"  # a user changed theirs; in no conversation
 
 
 class Hint(NamedTuple):
@@ -59,6 +60,8 @@ class Hint(NamedTuple):
                 return self.kind, self.number
             case Kind.TYPING | Kind.SILENT:
                 return Kind.TYPING, self.conversation, self.number
+            case Kind.PROFILE:
+                return self.kind, self.conversation
 
 
 def encode(hints: Iterable[Hint]) -> str:
@@ -88,12 +91,15 @@ class Wakeups:
         self._has_news = True  # whoever served before this process may have died with something untold
         self._sender: asyncio.Task[None] | None = None
         self._hear: Callable[[Hint], None] | None = None
+        self._hear_profile: Callable[[UUID | None], None] | None = None
 
     async def __aiter__(self) -> AsyncIterator[list[Hint] | None]:
         """Every wake-up, our own included; None means: look at everything."""
         async with self._broadcast.subscribe(CHANNEL) as subscriber:
             while True:
-                yield decode((await subscriber.get()).message)
+                hints = decode((await subscriber.get()).message)
+                self._tell_of_profiles(hints)
+                yield hints
 
     def start(self) -> None:
         """Say that this process is there: everybody looks at everything."""
@@ -102,6 +108,10 @@ class Wakeups:
     def attend(self, hear: Callable[[Hint], None]) -> None:
         """Let `hear` be told of events as they happen here, without the way over the broker."""
         self._hear = hear
+
+    def attend_profiles(self, hear: Callable[[UUID | None], None]) -> None:
+        """Let `hear` be told whose profile has changed; None: anybody's may have."""
+        self._hear_profile = hear
 
     def tell(self, conversation: UUID, revision: int, *, has_joined: bool = False) -> None:
         """Wake whoever follows the conversation, or has just come to it; returns at once."""
@@ -127,11 +137,26 @@ class Wakeups:
         """The user came or went."""
         self._tell(Hint(Kind.PRESENCE, _NOWHERE, user.int))
 
+    def tell_profile(self, user: UUID) -> None:
+        """The user has changed their profile."""
+        hint = Hint(Kind.PROFILE, _NOWHERE, user.int)
+        self._tell_of_profiles([hint])
+        self._tell(hint)
+
     async def close(self) -> None:
         """Give what is pending a moment to leave."""
         if self._sender is not None:
             with suppress(TimeoutError, asyncio.CancelledError):
                 await asyncio.wait_for(self._sender, _LAST_RETRY)
+
+    def _tell_of_profiles(self, hints: list[Hint] | None) -> None:
+        if self._hear_profile is None:
+            return
+        if hints is None:
+            self._hear_profile(None)
+        for hint in hints or ():
+            if hint.kind is Kind.PROFILE:
+                self._hear_profile(hint.user)
 
     def _tell(self, hint: Hint) -> None:
         before = self._pending.get(hint.subject, hint)

@@ -200,6 +200,10 @@ ReactionError = Annotated[
     NotFoundError | PermissionDeniedError | ValidationError | BlockedError | RateLimitedError,
     strawberry.union("ReactionError", description="Why nothing changed."),
 ]
+UpdateProfileError = Annotated[
+    ValidationError | RateLimitedError,
+    strawberry.union("UpdateProfileError", description="Why a profile was not changed."),
+]
 BlockUserError = Annotated[
     NotFoundError | ValidationError | RateLimitedError,
     strawberry.union("BlockUserError", description="Why nobody was blocked, or is still."),

@@ -18,7 +18,7 @@ MAXIMUM_ROLE: Final = 100
 
 _LATEST: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second a datetime can hold
 # Control characters and lone surrogates: the database refuses NUL and surrogates, and no text field needs the others.
-_UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -121,7 +121,7 @@ def _handle(subject: object) -> str:
         raise InvalidTokenError("The token's sub, the user's key in your application, is empty.")
     if len(subject) > MAXIMUM_HANDLE:
         raise InvalidTokenError(f"The token's sub has {len(subject)} characters; {MAXIMUM_HANDLE} are allowed.")
-    if unfit := _UNFIT.search(subject):
+    if unfit := UNFIT.search(subject):
         raise InvalidTokenError(
             f"The token's sub has a control character or lone surrogate, U+{ord(unfit[0]):04X}, at position {unfit.start()}."
         )
@@ -133,7 +133,7 @@ def _name(name: object) -> str | None:
         return None
     if not isinstance(name, str):
         raise InvalidTokenError(f"The token's name must be a string, not {shown(name)}.")
-    kept = _UNFIT.sub("", name).strip()[:MAXIMUM_NAME].rstrip()
+    kept = UNFIT.sub("", name).strip()[:MAXIMUM_NAME].rstrip()
     if kept != name:
         log.debug("token claim changed", claim="name", characters=len(name), kept=len(kept))
     return kept or None
@@ -144,15 +144,16 @@ def _picture(picture: object) -> str | None:
         return None
     if not isinstance(picture, str):
         raise InvalidTokenError(f"The token's picture must be a string, not {shown(picture)}.")
-    if _is_web_address(picture):
+    if is_web_address(picture):
         return picture
     log.debug("token claim ignored", claim="picture", reason=f"no http(s) URL of at most {MAXIMUM_PICTURE} characters")
     return None
 
 
-def _is_web_address(text: str) -> bool:
+def is_web_address(text: str) -> bool:
+    """Whether a browser may be given it as the address of a picture."""
     # urlsplit drops line breaks and tabs without a word, so they are looked for first.
-    if len(text) > MAXIMUM_PICTURE or _UNFIT.search(text) or any(character.isspace() for character in text):
+    if len(text) > MAXIMUM_PICTURE or UNFIT.search(text) or any(character.isspace() for character in text):
         return False
     try:
         parts = urlsplit(text)
@@ -169,7 +170,7 @@ def _roles(roles: object) -> tuple[str, ...]:
     for role in roles:
         if not isinstance(role, str):
             raise InvalidTokenError(f"The token's roles must be a list of strings; {shown(role)} is none.")
-    fit = [role for role in roles if role.strip() and len(role) <= MAXIMUM_ROLE and not _UNFIT.search(role)]
+    fit = [role for role in roles if role.strip() and len(role) <= MAXIMUM_ROLE and not UNFIT.search(role)]
     if len(fit) < len(roles):
         log.debug(
             "token claim ignored", claim="roles", ignored=len(roles) - len(fit), reason="empty, too long or unfit"

@@ -6,6 +6,7 @@ from schema.mutations.blocking import BlockingMutations
 from schema.mutations.editing import EditingMutations
 from schema.mutations.groups import GroupMutations
 from schema.mutations.pins import PinMutations
+from schema.mutations.profiles import ProfileMutations
 from schema.mutations.rates import limited
 from schema.mutations.reactions import ReactionMutations
 from schema.mutations.receipts import ReceiptMutations
@@ -34,5 +35,6 @@ class Mutation(
     GroupMutations,
     ViewerStateMutations,
     PinMutations,
+    ProfileMutations,
 ):
     pass

@@ -24,7 +24,11 @@ class UserQueries:
         self,
         info: Info,
         query: Annotated[
-            str | None, strawberry.argument(description="Only with this in the handle or name, in any case.")
+            str | None,
+            strawberry.argument(
+                description="Only those with each of these words within the handle, or at the beginning of a word of the "
+                "name, in any case."
+            ),
         ] = UNSET,
         first: First = UNSET,
         after: After = UNSET,

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from db import (
     appends,
     conversations,
+    directory,
     edits,
     events,
     inbox,
@@ -129,7 +130,7 @@ def reads(everywhere: list[UUID], everybody: list[UUID]) -> dict[str, Read]:
         "edits": lambda c, _: edits.of(c, keys),
         "membership": lambda c, viewer: memberships.find(c, viewer, everywhere[0]),
         "users": lambda c, _: users.by_keys(c, everybody),
-        "directory": lambda c, _: users.directory(c, Cut(2, counted=True), "user"),
+        "directory": lambda c, _: directory.page(c, Cut(2, counted=True), "user"),
     }
 
 

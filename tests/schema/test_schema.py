@@ -30,6 +30,10 @@ type Query {
   statistics(since: DateTime!, until: DateTime, bucket: StatisticsBucket): Statistics!
 }
 
+input UpdateProfileInput { name: String avatarUrl: String sharesPresence: Boolean }
+type UpdateProfilePayload { user: User errors: [UpdateProfileError!]! }
+union UpdateProfileError = ValidationError
+
 type Statistics { buckets: [StatisticsEntry!]! totals: StatisticsTotals! }
 type StatisticsEntry { start: DateTime! messages: Int! activeUsers: Int! conversationsStarted: Int! }
 type StatisticsTotals { messages: Int! activeUsers: Int! conversationsStarted: Int! }
@@ -193,6 +197,7 @@ type Mutation {
   scheduleMessage(input: ScheduleMessageInput!): ScheduleMessagePayload!
   rescheduleMessage(input: RescheduleMessageInput!): ScheduleMessagePayload!
   cancelScheduledMessage(input: CancelScheduledMessageInput!): ScheduleMessagePayload!
+  updateProfile(input: UpdateProfileInput!): UpdateProfilePayload!
   blockUser(input: BlockUserInput!): BlockUserPayload!
   unblockUser(input: BlockUserInput!): BlockUserPayload!
   reportMessage(input: ReportMessageInput!): ReportMessagePayload!
