@@ -56,3 +56,11 @@ _AHEAD = Statement(
 async def ahead(connection: Connection, viewer: UUID) -> dict[str, tuple[datetime, datetime]]:
     """Of each kind that the viewer called of late: the theoretical arrival time, and the time it is now."""
     return {kind: (at, now) for kind, at, now in await _AHEAD.all(connection, viewer=viewer)}
+
+
+_FORGET = Statement(text("DELETE FROM parley.rate_limits WHERE at < clock_timestamp() - interval '1 hour'"))
+
+
+async def forget(connection: Connection) -> None:
+    """Remove rows of which everything came back long ago: to have none is the same. In nobody's name."""
+    await _FORGET.run(connection)

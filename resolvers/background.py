@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from resolvers import attachments, dispatching, search, statistics
+from resolvers import attachments, dispatching, limits, search, statistics
 from resolvers.jobs import Job
 from resolvers.retention import LogTrimmer
 from resolvers.service import Service
@@ -10,6 +10,7 @@ from resolvers.service import Service
 
 def jobs(service: Service) -> Iterator[Job]:
     yield from dispatching.jobs(service)
+    yield limits.job(service)
     yield service.attendance.job
     yield service.watchers.job
     yield search.job(service.database, service.policy.search_language)

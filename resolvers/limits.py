@@ -9,9 +9,11 @@ from db import limits
 from resolvers.contents import SERVICE_ROLE
 from resolvers.errors import RateLimited, RefusedError
 from resolvers.identity import Caller
+from resolvers.jobs import Job
 from resolvers.service import Service
 
 MINUTE: Final = timedelta(minutes=1)
+_CLEANING: Final = 3600.0  # seconds
 MESSAGES: Final = "sendMessage"
 """Whose permits are taken with the messages themselves, in one statement."""
 
@@ -63,3 +65,14 @@ def _state(kind: str, limit: int | None, ahead: Mapping[str, tuple[datetime, dat
     at, measured = ahead.get(kind, (now, now))
     remaining = (MINUTE - (at - measured)) * limit // MINUTE
     return RateLimit(kind, limit, max(0, remaining), max(at, measured))
+
+
+def job(service: Service) -> Job:
+    """Forgets who did something long ago."""
+
+    async def forget() -> bool:
+        async with service.database.system() as connection:
+            await limits.forget(connection)
+        return False
+
+    return Job("rate_limits", _CLEANING, forget)

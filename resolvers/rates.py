@@ -36,6 +36,7 @@ DEFAULTS: Final[Mapping[str, int | None]] = {
     "unblockUser": 30,
     "reportMessage": 20,
     "resolveReport": 120,
+    "restrictUser": 120,
     "updateProfile": 20,
 }
 """Every mutation; None: any number."""

@@ -151,7 +151,7 @@ SendMessageError = Annotated[
     strawberry.union("SendMessageError", description="Why a message was not sent."),
 ]
 CreateUploadError = Annotated[
-    PermissionDeniedError | ValidationError,
+    PermissionDeniedError | ValidationError | RateLimitedError,
     strawberry.union("CreateUploadError", description="Why nothing can be uploaded."),
 ]
 UpdateConversationError = Annotated[
@@ -213,10 +213,10 @@ ReportMessageError = Annotated[
     strawberry.union("ReportMessageError", description="Why a message was not reported."),
 ]
 ResolveReportError = Annotated[
-    NotFoundError | ValidationError | ReportResolvedError,
+    NotFoundError | ValidationError | ReportResolvedError | RateLimitedError,
     strawberry.union("ResolveReportError", description="Why a report was not resolved."),
 ]
 RestrictUserError = Annotated[
-    NotFoundError | ValidationError,
+    NotFoundError | ValidationError | RateLimitedError,
     strawberry.union("RestrictUserError", description="Why nobody was restricted, or is still."),
 ]
