@@ -31,33 +31,33 @@ _log = structlog.get_logger(__name__)
 _PATH = ("input", "context")
 _LARGEST = 65_536  # bytes of an answer
 _LONGEST_REASON = 200  # characters
-_LONGEST = 255  # characters of its type, and of its id
-_LONGEST_TITLE = 200
-_LONGEST_URL = 2_048
+LONGEST = 255  # characters of its type, and of its id
+LONGEST_TITLE = 200
+LONGEST_URL = 2_048
 _CONNECTIONS = httpx.Limits(max_connections=20, max_keepalive_connections=20)
 
 
 def errors(context: Context) -> list[UserError]:
     """Everything that is wrong with it."""
     found: list[UserError] = [
-        Invalid(f"a context's {name} has from 1 to {_LONGEST} characters", (*_PATH, name))
+        Invalid(f"a context's {name} has from 1 to {LONGEST} characters", (*_PATH, name))
         for name, value in (("type", context.type), ("id", context.id))
-        if not 1 <= len(value) <= _LONGEST
+        if not 1 <= len(value) <= LONGEST
     ]
-    if context.title is not None and len(context.title) > _LONGEST_TITLE:
-        found.append(Invalid(f"a context's title has at most {_LONGEST_TITLE} characters", (*_PATH, "title")))
-    if context.url is not None and not _is_web_address(context.url):
-        message = f"a context's url is an http or https address of at most {_LONGEST_URL} characters"
+    if context.title is not None and len(context.title) > LONGEST_TITLE:
+        found.append(Invalid(f"a context's title has at most {LONGEST_TITLE} characters", (*_PATH, "title")))
+    if context.url is not None and not is_web_address(context.url):
+        message = f"a context's url is an http or https address of at most {LONGEST_URL} characters"
         found.append(Invalid(message, (*_PATH, "url")))
     return found
 
 
-def _is_web_address(url: str) -> bool:
+def is_web_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and bool(parts.netloc) and len(url) <= _LONGEST_URL
+    return parts.scheme in {"http", "https"} and bool(parts.netloc) and len(url) <= LONGEST_URL
 
 
 class Contexts:

@@ -23,7 +23,7 @@ _TABLES = {
     "users": "SELECT handle, name, avatar_url, roles FROM parley.users ORDER BY 1",
     "conversations": """
         SELECT c.id, kind, title, u.handle, c.created_at, last_activity_at, last_seq, revision
-        FROM parley.conversations c JOIN parley.users u ON u.id = created_by ORDER BY 1""",
+        FROM parley.conversations c LEFT JOIN parley.users u ON u.id = created_by ORDER BY 1""",
     "imported_conversations": "SELECT source_id, conversation_id FROM parley.imported_conversations ORDER BY 1",
     "direct_conversations": """
         SELECT least(a.handle, b.handle), greatest(a.handle, b.handle), context_type, context_id, conversation_id
@@ -38,13 +38,20 @@ _TABLES = {
     "messages": """
         SELECT conversation_id, seq, u.handle, client_message_id, kind, format, body, reply_to_seq, m.created_at,
             edited_at, deleted_at
-        FROM parley.messages m JOIN parley.users u ON u.id = sender_id ORDER BY 1, 2""",
+        FROM parley.messages m LEFT JOIN parley.users u ON u.id = sender_id ORDER BY 1, 2""",
     "reactions": """
         SELECT conversation_id, seq, emoji, u.handle, r.created_at
         FROM parley.reactions r JOIN parley.users u ON u.id = user_id ORDER BY 1, 2, 3, 4""",
     "events": """
         SELECT conversation_id, revision, kind, at, u.handle, seq, data
-        FROM parley.events JOIN parley.users u ON u.id = actor_id ORDER BY 1, 2""",
+        FROM parley.events LEFT JOIN parley.users u ON u.id = actor_id ORDER BY 1, 2""",
+    "mentions": """
+        SELECT conversation_id, seq, u.handle FROM parley.mentions JOIN parley.users u ON u.id = user_id ORDER BY 1, 2, 3""",
+    "message_edits": """
+        SELECT conversation_id, seq, number, body, format, edited_at FROM parley.message_edits ORDER BY 1, 2, 3""",
+    "attachments": """
+        SELECT conversation_id, seq, position, u.handle, filename, content_type, size, encode(checksum, 'hex'), width, height
+        FROM parley.attachments JOIN parley.users u ON u.id = user_id ORDER BY 1, 2, 3""",
 }
 
 # Conversations where a seq or a revision is missing or one too many, or an event is not that of its message.

@@ -1,17 +1,19 @@
 """The checks of an import's messages: where they belong, who wrote them, what they answer, whether they are there."""
 
 from db.imports.checks import CAUSE, refused, reject_twins, run, why_missing
+from db.imports.staging import EDITS, FILES
 from db.pool import Driver
 
 _FIND_OTHER_ROOMS = """
 INSERT INTO pg_temp.rooms
-SELECT source.source_id, 0, known.id, known.kind, known.created_at, NULL, NULL, false
+SELECT source.source_id, 0, known.id, known.kind, known.created_at, NULL, NULL, NULL, NULL, false
 FROM parley.imported_conversations source
 JOIN parley.conversations known ON known.id = source.conversation_id
 WHERE source.source_id IN (SELECT conversation FROM pg_temp.message_lines)
 ON CONFLICT DO NOTHING
 """
 
+# Who was there when the history was written, and has left in Parley since, wrote in it all the same.
 _FIND_MEMBERS = """
 INSERT INTO pg_temp.members
 SELECT room.id, seats.person, seats.user_id
@@ -22,6 +24,14 @@ FROM pg_temp.rooms room
 JOIN parley.participants seat USING (conversation_id)
 JOIN parley.users person ON person.id = seat.user_id
 WHERE NOT room.is_new
+UNION ALL
+SELECT room.id, seats.person, seats.user_id
+FROM pg_temp.rooms room
+JOIN pg_temp.seats USING (position)
+WHERE NOT room.is_new
+    AND NOT EXISTS (SELECT FROM pg_temp.rejects WHERE rejects.position = room.position)
+    AND NOT EXISTS (SELECT FROM parley.participants seat
+                    WHERE seat.conversation_id = room.conversation_id AND seat.user_id = seats.user_id)
 """
 
 _MISSING_SENDER = """CASE WHEN EXISTS (SELECT FROM pg_temp.people WHERE people.id = line.sender)
@@ -35,19 +45,19 @@ INSERT INTO pg_temp.rejects
 SELECT line.position, 'message', line.id,
     CASE WHEN room.position IS NULL OR room.position > line.position
             THEN {why_missing("conversation", "room")}
-        WHEN sender.person IS NULL THEN {_MISSING_SENDER}
+        WHEN sender.person IS NULL AND line.sender IS NOT NULL THEN {_MISSING_SENDER}
         ELSE 'is older than its conversation, which was created at ' || room.created_at END,
     CASE WHEN room.position IS NULL OR room.position > line.position THEN 'conversation'
-        WHEN sender.person IS NULL THEN 'sender' ELSE 'created_at' END,
+        WHEN sender.person IS NULL AND line.sender IS NOT NULL THEN 'sender' ELSE 'created_at' END,
     CASE WHEN room.position IS NULL OR room.position > line.position THEN line.conversation
-        WHEN sender.person IS NULL THEN line.sender ELSE line.created_at::text END,
+        WHEN sender.person IS NULL AND line.sender IS NOT NULL THEN line.sender ELSE line.created_at::text END,
     line.raw
 FROM pg_temp.message_lines line
 LEFT JOIN pg_temp.rooms room ON room.id = line.conversation
 LEFT JOIN pg_temp.members sender ON sender.room = line.conversation AND sender.person = line.sender
 LEFT JOIN refused ON refused.id = line.conversation
 WHERE room.position IS NULL OR room.position > line.position
-    OR sender.person IS NULL OR line.created_at < room.created_at
+    OR sender.person IS NULL AND line.sender IS NOT NULL OR line.created_at < room.created_at
 """
 
 _REJECT_STRANGERS_REACTIONS = """
@@ -69,30 +79,55 @@ INSERT INTO pg_temp.ready (position, id, conversation_id, sender_id, reply_to)
 SELECT line.position, line.id, room.conversation_id, sender.user_id, line.reply_to
 FROM pg_temp.message_lines line
 JOIN pg_temp.rooms room ON room.id = line.conversation
-JOIN pg_temp.members sender ON sender.room = line.conversation AND sender.person = line.sender
+LEFT JOIN pg_temp.members sender ON sender.room = line.conversation AND sender.person = line.sender
 WHERE NOT EXISTS (SELECT FROM pg_temp.rejects WHERE rejects.position = line.position)
 """
 
+
 # What was edited or deleted since in Parley is newer than the file and stays as it is. So do reactions: people add and
 # withdraw them.
-_FIND_KNOWN = """
+def _find_known(sender: str) -> str:
+    return f"""
 INSERT INTO pg_temp.known
 SELECT line.position, line.id, there.conversation_id, there.seq, CASE
-    WHEN there.deleted_at IS NOT NULL OR there.edited_at > coalesce(line.edited_at, '-infinity') THEN NULL
+    WHEN there.deleted_at IS NOT NULL AND line.deleted_at IS NULL
+        OR there.edited_at > coalesce(line.edited_at, '-infinity') THEN NULL
+    WHEN there.deleted_at IS DISTINCT FROM line.deleted_at THEN 'deleted_at'
     WHEN there.body <> line.body THEN 'body'
+    WHEN there.kind <> line.kind THEN 'kind'
+    WHEN there.format <> line.format THEN 'format'
     WHEN there.created_at <> line.created_at THEN 'created_at'
     WHEN there.edited_at IS DISTINCT FROM line.edited_at THEN 'edited_at'
-    WHEN target.client_message_id IS DISTINCT FROM line.reply_to THEN 'reply_to' END
+    WHEN target.client_message_id IS DISTINCT FROM line.reply_to THEN 'reply_to'
+    WHEN line.edits IS NOT NULL AND EXISTS (
+        SELECT FROM {EDITS}
+        FULL JOIN (SELECT * FROM parley.message_edits kept WHERE kept.conversation_id = there.conversation_id
+            AND kept.seq = there.seq) kept ON kept.number = edit.number
+        WHERE (edit.body, edit.format, edit.edited_at) IS DISTINCT FROM (kept.body, kept.format, kept.edited_at))
+        THEN 'edits'
+    WHEN line.attachments IS NOT NULL AND EXISTS (
+        SELECT FROM {FILES}
+        FULL JOIN (SELECT * FROM parley.attachments kept WHERE kept.conversation_id = there.conversation_id
+            AND kept.seq = there.seq) kept ON kept.position = file.position
+        WHERE (file.filename, file.content_type, file.size, file.checksum, file.width, file.height) IS DISTINCT FROM
+            (kept.filename, kept.content_type, kept.size, encode(kept.checksum, 'hex'), kept.width, kept.height))
+        THEN 'attachments' END
 FROM pg_temp.ready
 JOIN pg_temp.message_lines line USING (position)
 JOIN pg_temp.rooms room ON room.id = line.conversation AND NOT room.is_new
 JOIN parley.messages there ON there.conversation_id = ready.conversation_id
-    AND there.sender_id = ready.sender_id AND there.client_message_id = ready.id
+    AND {sender} AND there.client_message_id = ready.id
 LEFT JOIN parley.messages target ON target.conversation_id = there.conversation_id AND target.seq = there.reply_to_seq
 """
 
+
+_FIND_KNOWN = _find_known("there.sender_id = ready.sender_id")
+_FIND_KNOWN_OF_NOBODY = _find_known("there.sender_id IS NULL AND ready.sender_id IS NULL")
+
 _VALUE = """CASE {0} WHEN 'body' THEN left(line.body, 200) WHEN 'created_at' THEN line.created_at::text
-        WHEN 'edited_at' THEN line.edited_at::text WHEN 'reply_to' THEN line.reply_to
+        WHEN 'edited_at' THEN line.edited_at::text WHEN 'deleted_at' THEN line.deleted_at::text
+        WHEN 'reply_to' THEN line.reply_to WHEN 'kind' THEN lower(line.kind) WHEN 'format' THEN lower(line.format)
+        WHEN 'edits' THEN left(line.edits::text, 200) WHEN 'attachments' THEN left(line.attachments::text, 200)
         WHEN 'conversation' THEN line.conversation WHEN 'sender' THEN line.sender ELSE line.id END"""
 
 _REJECT_CHANGED = f"""
@@ -107,12 +142,17 @@ _COMPARE_WITH_ORIGINAL = """
 INSERT INTO pg_temp.twins
 SELECT line.position, original.position, 'message', CASE
     WHEN line.conversation <> original.conversation THEN 'conversation'
-    WHEN line.sender <> original.sender THEN 'sender'
+    WHEN line.sender IS DISTINCT FROM original.sender THEN 'sender'
     WHEN line.body <> original.body THEN 'body'
     WHEN line.created_at <> original.created_at THEN 'created_at'
     WHEN line.edited_at IS DISTINCT FROM original.edited_at THEN 'edited_at'
     WHEN line.reply_to IS DISTINCT FROM original.reply_to THEN 'reply_to'
-    WHEN (line.emojis, line.reactors) <> (original.emojis, original.reactors) THEN 'reactions' END
+    WHEN (line.emojis, line.reactors) <> (original.emojis, original.reactors) THEN 'reactions'
+    WHEN line.kind <> original.kind THEN 'kind'
+    WHEN line.format <> original.format THEN 'format'
+    WHEN line.deleted_at IS DISTINCT FROM original.deleted_at THEN 'deleted_at'
+    WHEN line.edits IS DISTINCT FROM original.edits THEN 'edits'
+    WHEN line.attachments IS DISTINCT FROM original.attachments THEN 'attachments' END
 FROM (SELECT id, min(position) AS position FROM pg_temp.ready GROUP BY id HAVING count(*) > 1) first
 JOIN pg_temp.ready ON ready.id = first.id AND ready.position > first.position
 JOIN pg_temp.message_lines line ON line.position = ready.position
@@ -213,6 +253,7 @@ async def check_messages(connection: Driver) -> int:
         _COMPARE_WITH_ORIGINAL,
         _FORGET_TWINS,
         _FIND_KNOWN,
+        _FIND_KNOWN_OF_NOBODY,
         _REJECT_CHANGED,
         _FORGET_KNOWN,
         _REJECT_ELSEWHERE,

@@ -20,36 +20,54 @@ class UserLine(NamedTuple):
     position: int  # of the line in the run, counted through all its files
     id: str
     name: str | None
+    avatar_url: str | None
     user_id: UUID
     raw: bytes  # the line, shortened
 
 
 class ConversationLine(NamedTuple):
-    """A conversation and who takes part; the first participant founded it."""
+    """A conversation and who takes part, with their roles as a second list; the first participant founded it.
+
+    A participant is None where a direct conversation's is nobody any more.
+    """
 
     position: int
     id: str
     conversation_id: UUID
     kind: str
     title: str | None
-    participants: list[str]
+    participants: list[str | None]
+    roles: list[str]
+    former_participants: list[str]
+    context_type: str | None
+    context_id: str | None
+    context_title: str | None
+    context_url: str | None
+    history: str
     created_at: datetime
     raw: bytes
 
 
 class MessageLine(NamedTuple):
-    """A message, with its reactions as two lists of equal length."""
+    """A message, with its reactions as two lists of equal length, and handles that it may mention."""
 
     position: int
     id: str
     conversation: str
-    sender: str
+    sender: str | None
+    kind: str
+    format: str
     body: str
     created_at: datetime
     edited_at: datetime | None
+    deleted_at: datetime | None
     reply_to: str | None
     emojis: list[str]
     reactors: list[str]
+    mentions: list[str]
+    edits: str | None  # JSON: what it said before, as objects of body, format and edited_at
+    attachments: str | None  # JSON: objects of filename, content_type, size, checksum, width and height
+    attachment_ids: list[UUID]  # the key of each
     raw: bytes
 
 
@@ -78,13 +96,16 @@ _TABLES: dict[type[Line], str] = {
 }
 
 _DDL = """
-CREATE TEMPORARY TABLE user_lines (position bigint, id text, name text, user_id uuid, raw bytea);
+CREATE TEMPORARY TABLE user_lines (
+    position bigint, id text, name text, avatar_url text, user_id uuid, raw bytea);
 CREATE TEMPORARY TABLE conversation_lines (
     position bigint, id text, conversation_id uuid, kind text, title text, participants text[],
-    created_at timestamptz, raw bytea);
+    roles text[], former_participants text[], context_type text, context_id text, context_title text, context_url text,
+    history text, created_at timestamptz, raw bytea);
 CREATE TEMPORARY TABLE message_lines (
-    position bigint, id text, conversation text, sender text, body text, created_at timestamptz,
-    edited_at timestamptz, reply_to text, emojis text[], reactors text[], raw bytea);
+    position bigint, id text, conversation text, sender text, kind text, format text, body text,
+    created_at timestamptz, edited_at timestamptz, deleted_at timestamptz, reply_to text, emojis text[],
+    reactors text[], mentions text[], edits jsonb, attachments jsonb, attachment_ids uuid[], raw bytea);
 CREATE TEMPORARY TABLE rejects (
     position bigint PRIMARY KEY, type text, id text, reason text, field text, value text, raw bytea);
 CREATE INDEX ON pg_temp.conversation_lines (position);
@@ -93,19 +114,21 @@ CREATE INDEX ON pg_temp.rejects (type, id);
 
 -- Who can be referred to: from a line at `position` on, 0 where they were in the database and have no line.
 CREATE TEMPORARY TABLE people (
-    id text PRIMARY KEY, position bigint, name text, user_id uuid, is_new boolean);
+    id text PRIMARY KEY, position bigint, name text, avatar_url text, user_id uuid, is_new boolean);
 CREATE INDEX ON pg_temp.people (position);
 
--- The same for conversations.
+-- The same for conversations. A direct one's pair is null where one of the two is nobody any more; no context is ''.
 CREATE TEMPORARY TABLE rooms (
     id text PRIMARY KEY, position bigint, conversation_id uuid, kind text, created_at timestamptz,
-    low_user_id uuid, high_user_id uuid, is_new boolean);
+    low_user_id uuid, high_user_id uuid, context_type text, context_id text, is_new boolean);
 CREATE INDEX ON pg_temp.rooms (position);
 
--- The participants of each conversation line, in its order; no user_id where the reference leads nowhere.
-CREATE TEMPORARY TABLE seats (position bigint, ordinal bigint, person text, user_id uuid, PRIMARY KEY (position, ordinal));
+-- The participants of each conversation line, in its order, then those who were and are not (no role); no user_id where
+-- the reference leads nowhere.
+CREATE TEMPORARY TABLE seats (
+    position bigint, ordinal bigint, person text, role text, user_id uuid, PRIMARY KEY (position, ordinal));
 
--- Who takes part in each of the rooms.
+-- Who takes part in each of the rooms, or did.
 CREATE TEMPORARY TABLE members (room text, person text, user_id uuid);
 
 -- Messages that pass every check so far and are not there yet. A reply points to a line of this run (`target`) or to a
@@ -124,6 +147,13 @@ CREATE TEMPORARY TABLE twins (position bigint, original bigint, type text, diffe
 -- Where the messages of this run stand in their conversations.
 CREATE TEMPORARY TABLE placed (position bigint PRIMARY KEY, seq integer);
 """
+
+# What stands in a message line (`line`) as JSON, as rows.
+EDITS = """ROWS FROM (jsonb_to_recordset(line.edits) AS (body text, format text, edited_at timestamptz))
+    WITH ORDINALITY AS edit (body, format, edited_at, number)"""
+FILES = """ROWS FROM (jsonb_to_recordset(line.attachments) AS (
+        filename text, content_type text, size bigint, checksum text, width integer, height integer))
+    WITH ORDINALITY AS file (filename, content_type, size, checksum, width, height, position)"""
 
 
 async def create(connection: Driver) -> None:

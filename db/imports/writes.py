@@ -9,21 +9,24 @@ from collections.abc import AsyncIterator
 import asyncpg
 import stamina
 
+from db.imports.staging import EDITS, FILES
 from db.pool import Driver
 
 BATCH = 5_000
 """Lines a transaction takes: live senders of its conversations wait for no more than that."""
 
-# A token may have brought the same person a moment ago. Whoever has no name yet gets the one of the file.
+# A token may have brought the same person a moment ago. Whoever has no name or picture yet gets the one of the file.
 _ADD_USERS = """
 WITH named AS (
-    UPDATE parley.users known SET name = people.name
+    UPDATE parley.users known
+    SET name = coalesce(known.name, people.name), avatar_url = coalesce(known.avatar_url, people.avatar_url)
     FROM pg_temp.people
-    WHERE known.handle = people.id AND known.name IS NULL AND people.name IS NOT NULL
+    WHERE known.handle = people.id AND (known.name IS NULL AND people.name IS NOT NULL
+            OR known.avatar_url IS NULL AND people.avatar_url IS NOT NULL)
         AND people.position > $1 AND people.position <= $2
 )
-INSERT INTO parley.users (id, handle, name, created_at)
-SELECT user_id, id, name, now() FROM pg_temp.people
+INSERT INTO parley.users (id, handle, name, avatar_url, created_at)
+SELECT user_id, id, name, avatar_url, now() FROM pg_temp.people
 WHERE is_new AND position > $1 AND position <= $2
 ON CONFLICT (handle) DO NOTHING
 """
@@ -36,10 +39,10 @@ WHERE known.handle = people.id AND known.id <> people.user_id AND people.positio
 
 # First of all, for here an import and startConversation race for the same pair.
 _ADD_PAIRS = """
-INSERT INTO parley.direct_conversations (low_user_id, high_user_id, conversation_id)
-SELECT low_user_id, high_user_id, conversation_id FROM pg_temp.rooms
-WHERE is_new AND kind = 'DIRECT' AND position > $1 AND position <= $2
-ORDER BY low_user_id, high_user_id
+INSERT INTO parley.direct_conversations (low_user_id, high_user_id, context_type, context_id, conversation_id)
+SELECT low_user_id, high_user_id, context_type, context_id, conversation_id FROM pg_temp.rooms
+WHERE is_new AND low_user_id IS NOT NULL AND position > $1 AND position <= $2
+ORDER BY low_user_id, high_user_id, context_type, context_id
 ON CONFLICT DO NOTHING
 """
 
@@ -50,9 +53,10 @@ SELECT line.position, 'conversation', line.id,
     'participants', array_to_string(line.participants, ', '), line.raw
 FROM pg_temp.rooms room
 JOIN pg_temp.conversation_lines line USING (position)
-JOIN parley.direct_conversations pair USING (low_user_id, high_user_id)
-WHERE room.is_new AND room.position > $1 AND room.position <= $2
-    AND pair.context_type = '' AND pair.context_id = '' AND pair.conversation_id <> room.conversation_id
+JOIN parley.direct_conversations pair
+    ON pair.low_user_id = room.low_user_id AND pair.high_user_id = room.high_user_id
+    AND pair.context_type = room.context_type AND pair.context_id = room.context_id
+WHERE room.is_new AND room.position > $1 AND room.position <= $2 AND pair.conversation_id <> room.conversation_id
 """
 
 _FORGET_LOST_PAIRS = """
@@ -61,11 +65,13 @@ WHERE rejects.position = rooms.position AND is_new AND rooms.position > $1 AND r
 """
 
 _ADD_CONVERSATIONS = """
-INSERT INTO parley.conversations (id, kind, title, created_by, created_at, last_activity_at, revision)
-SELECT room.conversation_id, line.kind, line.title, founder.user_id, line.created_at, line.created_at, 1
+INSERT INTO parley.conversations (id, kind, title, context_type, context_id, context_title, context_url, history,
+    created_by, created_at, last_activity_at, revision)
+SELECT room.conversation_id, line.kind, line.title, line.context_type, line.context_id, line.context_title,
+    line.context_url, line.history, founder.user_id, line.created_at, line.created_at, 1
 FROM pg_temp.rooms room
 JOIN pg_temp.conversation_lines line USING (position)
-JOIN pg_temp.seats founder ON founder.position = room.position AND founder.ordinal = 1
+LEFT JOIN pg_temp.seats founder ON founder.position = room.position AND founder.ordinal = 1 AND founder.role IS NOT NULL
 WHERE room.is_new AND room.position > $1 AND room.position <= $2
 """
 
@@ -85,15 +91,14 @@ _ADD_MEMBERSHIPS = """
 INSERT INTO parley.memberships (user_id, conversation_id)
 SELECT seats.user_id, room.conversation_id
 FROM pg_temp.rooms room JOIN pg_temp.seats USING (position)
-WHERE room.is_new AND position > $1 AND position <= $2
+WHERE room.is_new AND seats.role IS NOT NULL AND position > $1 AND position <= $2
 """
 
 _ADD_PARTICIPANTS = """
 INSERT INTO parley.participants (conversation_id, user_id, role, joined_at)
-SELECT room.conversation_id, seats.user_id,
-    CASE WHEN seats.ordinal = 1 AND room.kind = 'GROUP' THEN 'OWNER' ELSE 'MEMBER' END, room.created_at
+SELECT room.conversation_id, seats.user_id, seats.role, room.created_at
 FROM pg_temp.rooms room JOIN pg_temp.seats USING (position)
-WHERE room.is_new AND position > $1 AND position <= $2
+WHERE room.is_new AND seats.role IS NOT NULL AND position > $1 AND position <= $2
 """
 
 _LOCK_CONVERSATIONS = """
@@ -114,9 +119,10 @@ WHERE ready.position > $1 AND ready.position <= $2
 
 _ADD_MESSAGES = """
 INSERT INTO parley.messages
-    (conversation_id, seq, sender_id, client_message_id, body, reply_to_seq, created_at, edited_at)
-SELECT ready.conversation_id, placed.seq, ready.sender_id, line.id, line.body, coalesce(target.seq, ready.reply_to_seq),
-    line.created_at, line.edited_at
+    (conversation_id, seq, sender_id, client_message_id, kind, format, body, reply_to_seq, created_at, edited_at,
+    deleted_at)
+SELECT ready.conversation_id, placed.seq, ready.sender_id, line.id, line.kind, line.format, line.body,
+    coalesce(target.seq, ready.reply_to_seq), line.created_at, line.edited_at, line.deleted_at
 FROM pg_temp.ready
 JOIN pg_temp.placed USING (position)
 JOIN pg_temp.message_lines line USING (position)
@@ -144,6 +150,42 @@ JOIN pg_temp.message_lines line USING (position)
 CROSS JOIN unnest(line.emojis, line.reactors) reaction (emoji, reactor)
 JOIN parley.users person ON person.handle = reaction.reactor
 WHERE line.reactors <> '{}' AND ready.position > $1 AND ready.position <= $2
+"""
+
+_ADD_MENTIONS = """
+INSERT INTO parley.mentions (conversation_id, seq, user_id)
+SELECT ready.conversation_id, placed.seq, person.id
+FROM pg_temp.ready
+JOIN pg_temp.placed USING (position)
+JOIN pg_temp.message_lines line USING (position)
+CROSS JOIN unnest(line.mentions) named (handle)
+JOIN parley.users person ON person.handle = named.handle
+JOIN parley.participants seat ON seat.conversation_id = ready.conversation_id AND seat.user_id = person.id
+WHERE line.mentions <> '{}' AND ready.position > $1 AND ready.position <= $2
+"""
+
+_ADD_EDITS = f"""
+INSERT INTO parley.message_edits (conversation_id, seq, number, body, format, edited_at)
+SELECT ready.conversation_id, placed.seq, edit.number, edit.body, edit.format, edit.edited_at
+FROM pg_temp.ready
+JOIN pg_temp.placed USING (position)
+JOIN pg_temp.message_lines line USING (position)
+CROSS JOIN LATERAL {EDITS}
+WHERE line.edits IS NOT NULL AND ready.position > $1 AND ready.position <= $2
+"""
+
+# Of their bytes nothing is known: they are not part of a history.
+_ADD_ATTACHMENTS = f"""
+INSERT INTO parley.attachments (user_id, id, conversation_id, seq, position, filename, content_type, size, checksum,
+    width, height, created_at, stored_at)
+SELECT ready.sender_id, line.attachment_ids[file.position], ready.conversation_id, placed.seq, file.position,
+    file.filename, file.content_type, file.size, decode(file.checksum, 'hex'), file.width, file.height,
+    line.created_at, line.created_at
+FROM pg_temp.ready
+JOIN pg_temp.placed USING (position)
+JOIN pg_temp.message_lines line USING (position)
+CROSS JOIN LATERAL {FILES}
+WHERE line.attachments IS NOT NULL AND ready.position > $1 AND ready.position <= $2
 """
 
 _NEWEST = """
@@ -204,6 +246,9 @@ def write_messages(connection: Driver) -> AsyncIterator[int]:
         _ADD_MESSAGES,
         _ADD_EVENTS,
         _ADD_REACTIONS,
+        _ADD_MENTIONS,
+        _ADD_EDITS,
+        _ADD_ATTACHMENTS,
         _MOVE_WATERMARKS,
         _MOVE_CONVERSATIONS,
     )

@@ -11,31 +11,30 @@ import orjson
 
 from db import keys
 from db.imports import ConversationLine, Line, MessageLine, Reject, UserLine
-from resolvers.imports import ndjson
+from resolvers import mentions
+from resolvers.imports import fields, ndjson
 from resolvers.imports.bad_lines import BadLineError, parse_again, refuse_unstorable, unstorable
+from resolvers.imports.fields import MAXIMUM_KEY
 from resolvers.starting import LONGEST_TITLE
 
-MAXIMUM_KEY: Final = 255
-"""Characters of the id of a user, who bears it as handle, and of a conversation."""
 MAXIMUM_MESSAGE_KEY: Final = 128
 MAXIMUM_NAME: Final = 200
 MAXIMUM_TITLE: Final = LONGEST_TITLE
-MAXIMUM_EMOJI: Final = 64
 RAW: Final = 200
 """Bytes of a line that are kept to show which it was."""
 
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCKS_DIFFER: Final = timedelta(days=1)  # how far in the future a time may lie
-_DIRECT: Final = 2  # participants of a direct conversation
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII)
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
-_KINDS: Final = {"direct": "DIRECT", "group": "GROUP"}
 _FIELDS: Final = {  # type → fields that must be there, fields that may be
-    "user": (frozenset(("type", "id", "name")), frozenset[str]()),
-    "conversation": (frozenset(("type", "id", "title", "kind", "participants", "created_at")), frozenset[str]()),
+    "user": (frozenset(("type", "id", "name")), frozenset(("avatar_url",))),
+    "conversation": (
+        frozenset(("type", "id", "title", "kind", "participants", "created_at")),
+        frozenset(("context", "roles", "history", "former_participants")),
+    ),
     "message": (
         frozenset(("type", "id", "conversation", "sender", "body", "created_at", "reply_to")),
-        frozenset(("reactions", "edited_at")),
+        frozenset(("reactions", "edited_at", "kind", "format", "edits", "deleted_at", "attachments")),
     ),
 }
 TYPES: Final = tuple(_FIELDS)
@@ -69,39 +68,91 @@ class History:
             return type_, Reject(position, type_, id_, bad.reason, bad.field, bad.value, line.data[:RAW])
 
     def _user(self, record: dict[str, Any], position: int, raw: bytes) -> UserLine:
-        id_ = _key("id", record["id"], MAXIMUM_KEY)
-        name = _label("name", record["name"], MAXIMUM_NAME)
-        return UserLine(position, _plain("id", id_), name, keys.new_key(), raw)
+        id_ = fields.key("id", record["id"], MAXIMUM_KEY)
+        name = fields.label("name", record["name"], MAXIMUM_NAME)
+        avatar_url = fields.address("avatar_url", record.get("avatar_url"))
+        return UserLine(position, fields.plain("id", id_), name, avatar_url, keys.new_key(), raw)
 
     def _conversation(self, record: dict[str, Any], position: int, raw: bytes) -> ConversationLine:
-        id_ = _plain("id", _key("id", record["id"], MAXIMUM_KEY))
-        title = None if record["title"] is None else _label("title", record["title"], MAXIMUM_TITLE)
-        kind = _KINDS.get(record["kind"]) if isinstance(record["kind"], str) else None
-        if kind is None:
-            raise BadLineError('must be "group" or "direct"', "kind", record["kind"])
-        participants = _participants(record["participants"], kind)
+        id_ = fields.plain("id", fields.key("id", record["id"], MAXIMUM_KEY))
+        title = None if record["title"] is None else fields.label("title", record["title"], MAXIMUM_TITLE)
+        kind = fields.choice("kind", record["kind"], fields.KINDS)
+        former = record.get("former_participants")
+        there = fields.participants(record["participants"], kind, may_be_empty=former is not None)
+        gone = [] if former is None else fields.people("former_participants", former)
+        for person in set(there) & set(gone):
+            raise BadLineError("is a participant", "former_participants", person)
         created_at = self._time("created_at", record["created_at"])
-        key = conversation_key(id_, created_at)
-        # A direct conversation bears no title of its own: everybody sees the other's name.
-        kept = title if kind == "GROUP" else None
-        return ConversationLine(position, id_, key, kind, kept, participants, created_at, raw)
+        return ConversationLine(
+            position,
+            id_,
+            conversation_key(id_, created_at),
+            kind,
+            # A direct conversation bears no title of its own: everybody sees the other's name.
+            title if kind == "GROUP" else None,
+            there,
+            fields.roles(record.get("roles"), there, kind),
+            gone,
+            *fields.context(record.get("context")),
+            fields.choice("history", record.get("history"), fields.HISTORIES, "ALL"),
+            created_at,
+            raw,
+        )
 
     def _message(self, record: dict[str, Any], position: int, raw: bytes) -> MessageLine:
-        id_ = _key("id", record["id"], MAXIMUM_MESSAGE_KEY)
-        conversation = _key("conversation", record["conversation"], MAXIMUM_KEY)
-        sender = _key("sender", record["sender"], MAXIMUM_KEY)
-        body = _key("body", record["body"], self._max_body_length)
+        id_ = fields.key("id", record["id"], MAXIMUM_MESSAGE_KEY)
+        conversation = fields.key("conversation", record["conversation"], MAXIMUM_KEY)
+        sender = None if record["sender"] is None else fields.key("sender", record["sender"], MAXIMUM_KEY)
+        may_be_blank = record.get("deleted_at") is not None or record.get("attachments")
+        body = (fields.text if may_be_blank else fields.key)("body", record["body"], self._max_body_length)
         created_at = self._time("created_at", record["created_at"])
-        reply_to = None if record["reply_to"] is None else _key("reply_to", record["reply_to"], MAXIMUM_MESSAGE_KEY)
-        edited_at = None
-        if record.get("edited_at") is not None:
-            edited_at = self._time("edited_at", record["edited_at"])
-            if edited_at < created_at:
-                raise BadLineError("lies before created_at", "edited_at", record["edited_at"])
-        emojis, reactors = _reactions(record.get("reactions"))
+        reply_to = record["reply_to"]
+        if reply_to is not None:
+            reply_to = fields.key("reply_to", reply_to, MAXIMUM_MESSAGE_KEY)
+        edited_at = self._later("edited_at", record, created_at)
+        emojis, reactors = fields.reactions(record.get("reactions"))
+        written = fields.choice("format", record.get("format"), fields.FORMATS, "PLAIN")
+        edits = fields.edits(record.get("edits"), self._max_body_length, self._time, created_at, edited_at)
+        files, file_keys = fields.attachments(record.get("attachments"))
+        if files and sender is None:
+            raise BadLineError("are somebody's: they need a sender", "attachments", record["attachments"])
         return MessageLine(
-            position, id_, conversation, sender, body, created_at, edited_at, reply_to, emojis, reactors, raw
+            position,
+            id_,
+            conversation,
+            sender,
+            fields.choice("kind", record.get("kind"), fields.MESSAGE_KINDS, "TEXT"),
+            written,
+            body,
+            created_at,
+            edited_at,
+            self._deleted_at(record, created_at),
+            reply_to,
+            emojis,
+            reactors,
+            mentions.handles(body, written),
+            orjson.dumps(edits).decode() if edits else None,
+            orjson.dumps(files).decode() if files else None,
+            file_keys,
+            raw,
         )
+
+    def _deleted_at(self, record: dict[str, Any], created_at: datetime) -> datetime | None:
+        deleted_at = self._later("deleted_at", record, created_at)
+        if deleted_at is not None:
+            for field in ("body", "reactions", "edits", "attachments"):
+                if record.get(field):
+                    raise BadLineError("must be empty in a message that was deleted", field, record[field])
+        return deleted_at
+
+    def _later(self, field: str, record: dict[str, Any], created_at: datetime) -> datetime | None:
+        """A time that need not be there."""
+        if record.get(field) is None:
+            return None
+        time = self._time(field, record[field])
+        if time < created_at:
+            raise BadLineError("lies before created_at", field, record[field])
+        return time
 
     def _time(self, field: str, value: object) -> datetime:
         if not isinstance(value, str) or not _TIME.fullmatch(value):
@@ -160,67 +211,3 @@ def _identify(record: dict[str, Any]) -> tuple[str, str | None]:
     type_, id_ = record.get("type"), record.get("id")
     known = type_ if isinstance(type_, str) and type_ in _FIELDS else OTHER
     return known, id_ if isinstance(id_, str) and len(id_) <= MAXIMUM_KEY and not unstorable(id_) else None
-
-
-def _text(field: str, value: object, limit: int) -> str:
-    if not isinstance(value, str):
-        raise BadLineError("must be a string", field, value)
-    if len(value) > limit:
-        raise BadLineError(f"has {len(value):,} characters; at most {limit:,} are allowed", field, value)
-    return value
-
-
-def _key(field: str, value: object, limit: int) -> str:
-    text = _text(field, value, limit)
-    if not text or text.isspace():
-        raise BadLineError("is empty", field, value)
-    return text
-
-
-def _plain(field: str, value: str) -> str:
-    if _CONTROL.search(value):
-        raise BadLineError("must not contain control characters", field, value)
-    return value
-
-
-def _label(field: str, value: object, limit: int) -> str | None:
-    """A name or title; None where it is blank."""
-    return _plain(field, _text(field, value, limit)).strip() or None
-
-
-def _participants(value: object, kind: str) -> list[str]:
-    if not isinstance(value, list):
-        raise BadLineError("must be a list of user ids", "participants", value)
-    people = [_key(f"participants[{index}]", person, MAXIMUM_KEY) for index, person in enumerate(value)]
-    if not people:
-        raise BadLineError("is empty", "participants", value)
-    first = {person: index for index, person in reversed(list(enumerate(people)))}
-    for index, person in enumerate(people):
-        if first[person] < index:
-            raise BadLineError("is there twice", f"participants[{index}]", person)
-    if kind == "DIRECT" and len(people) != _DIRECT:
-        raise BadLineError(
-            f"must be two in a direct conversation, not {len(people)}", "participants", ", ".join(people)
-        )
-    return people
-
-
-def _reactions(value: object) -> tuple[list[str], list[str]]:
-    """Emojis, and who reacted with each."""
-    if value is None:
-        return [], []
-    if not isinstance(value, list):
-        raise BadLineError("must be a list", "reactions", value)
-    pairs: dict[tuple[str, str], None] = {}
-    for index, reaction in enumerate(value):
-        field = f"reactions[{index}]"
-        if not isinstance(reaction, dict) or reaction.keys() != {"emoji", "user"}:
-            raise BadLineError("must be an object with emoji and user", field, reaction)
-        pair = (
-            _key(f"{field}.emoji", reaction["emoji"], MAXIMUM_EMOJI),
-            _key(f"{field}.user", reaction["user"], MAXIMUM_KEY),
-        )
-        if pair in pairs:
-            raise BadLineError("is there twice", field, f"{pair[0]} {pair[1]}")
-        pairs[pair] = None
-    return [emoji for emoji, _ in pairs], [reactor for _, reactor in pairs]

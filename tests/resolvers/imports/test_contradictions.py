@@ -36,10 +36,27 @@ _UNKNOWN = "is unknown: no {} line before this one has that id, nor has the "
             ("title", "differs from line 4, which has the same id", "Hall"),
         ),
         (
+            conversation("room", "ada", "grace", roles={"grace": "owner"}),
+            ("roles", "differs from line 4, which has the same id", "member, owner"),
+        ),
+        (
+            conversation("room", "ada", "grace", context={"type": "gig", "id": "7"}),
+            ("context", "differs from line 4, which has the same id", "gig 7"),
+        ),
+        (
+            conversation("c", "ada", former_participants=["eve"]),
+            ("former_participants[0]", _UNKNOWN.format("user") + "database", "eve"),
+        ),
+        (
             conversation("pair2", "linus", "ada", kind="direct"),
             ("participants", "have a direct conversation already, on line 5", "linus, ada"),
         ),
         (message("m1", "room", "ada", "x"), ("body", "differs from line 6, which has the same id", "x")),
+        (message("m1", "room", "ada", kind="system"), ("kind", "differs from line 6, which has the same id", "system")),
+        (
+            user("ada") | {"avatar_url": "https://x.y/z"},
+            ("avatar_url", "differs from line 1, which has the same id", "https://x.y/z"),
+        ),
         (message("m1", "room", "grace"), ("sender", "differs from line 6, which has the same id", "grace")),
         (message("m1", "pair", "ada"), ("conversation", "differs from line 6, which has the same id", "pair")),
         (message("m", "hall", "ada"), ("conversation", _UNKNOWN.format("conversation") + "database", "hall")),
@@ -57,7 +74,7 @@ _UNKNOWN = "is unknown: no {} line before this one has that id, nor has the "
             ),
         ),
         (
-            message("m", "room", "ada", reactions=[{"emoji": "x", "user": "linus"}]),
+            message("m", "room", "ada", reactions=[{"emoji": "👍", "user": "linus"}]),
             ("reactions[0].user", "is no participant of the conversation", "linus"),
         ),
         (message("m", "room", "ada", reply_to="m0"), ("reply_to", _UNKNOWN.format("message") + "conversation", "m0")),

@@ -16,6 +16,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HISTORY = History(max_body_length=20, now=NOW)
 
 
+FILE = {"filename": "moth.png", "content_type": "image/png", "size": 3, "checksum": "ab" * 32}
+_NO_FILE = "must be an object with checksum and content_type and filename and size"
+_NO_CONTEXT = "must be an object with type and id, and perhaps title and url"
+
+
 def read(line: dict[str, Any] | bytes, *, is_cut: bool = False) -> Line:
     data = line if isinstance(line, bytes) else json.dumps(line).encode()
     return HISTORY.read(Text(1, data, is_cut=is_cut), 7)[1]
@@ -74,12 +79,19 @@ def test_a_message_becomes_a_row() -> None:
         "m",
         "c",
         "ada",
+        "TEXT",
+        "PLAIN",
         "hello",
         datetime(2016, 7, 2, 12, 0, 0, 123456, tzinfo=UTC),
         datetime(2016, 7, 2, 12, 0, 1, tzinfo=UTC),
+        None,
         "l",
         ["👍", "🎉"],
         ["grace", "ada"],
+        [],
+        None,
+        None,
+        [],
     )
 
 
@@ -162,7 +174,90 @@ def test_a_file_that_was_cut_off_is_named_so() -> None:
         (message(reactions={}), ("reactions", "must be a list", "an object of 0")),
         (message(reactions=[1]), ("reactions[0]", "must be an object with emoji and user", "1")),
         (message(reactions=[{"emoji": "", "user": "ada"}]), ("reactions[0].emoji", "is empty", "")),
-        (message(reactions=[{"emoji": "x", "user": "ada"}] * 2), ("reactions[1]", "is there twice", "x ada")),
+        (message(reactions=[{"emoji": "x", "user": "ada"}]), ("reactions[0].emoji", "is no emoji", "x")),
+        # The same emoji, with and without the selector of its presentation.
+        (
+            message(reactions=[{"emoji": emoji, "user": "ada"} for emoji in ("❤️", "❤")]),
+            ("reactions[1]", "is there twice", "❤️ ada"),
+        ),
+        (
+            histories.user("ada") | {"avatar_url": "ftp://x"},
+            ("avatar_url", "must be an http or https address", "ftp://x"),
+        ),
+        (message(kind="chat"), ("kind", 'must be "text", "system" or "notification"', "chat")),
+        (message(kind=""), ("kind", 'must be "text", "system" or "notification"', "")),
+        (message(format="html"), ("format", 'must be "plain" or "markdown"', "html")),
+        (message(sender=5), ("sender", "must be a string", "5")),
+        (message(deleted_at=histories.SENT), ("body", "must be empty in a message that was deleted", "hello")),
+        (
+            message(body="", deleted_at=histories.SENT, reactions=[{"emoji": "👍", "user": "ada"}]),
+            ("reactions", "must be empty in a message that was deleted", "a list of 1"),
+        ),
+        (message(body="", deleted_at=histories.STARTED), ("deleted_at", "lies before created_at", histories.STARTED)),
+        (
+            message(edits=[{"body": "x", "edited_at": histories.SENT}]),
+            ("edits[0]", "is of a message that was edited: it needs edited_at", "an object of 2"),
+        ),
+        (
+            message(edited_at=histories.SENT, edits=[{"body": "x", "edited_at": histories.STARTED}]),
+            ("edits[0].edited_at", "lies before the one before it", histories.STARTED),
+        ),
+        (
+            message(edited_at=histories.SENT, edits=[{"body": "x", "edited_at": "2016-07-03T00:00:00Z"}]),
+            ("edits[0].edited_at", "lies after edited_at", "2016-07-03T00:00:00Z"),
+        ),
+        (
+            message(edited_at=histories.SENT, edits=[{"body": "x" * 21, "edited_at": histories.SENT}]),
+            ("edits[0].body", "has 21 characters; at most 20 are allowed", "x" * 21),
+        ),
+        (
+            message(edits=[{"body": "a\0"}]),
+            ("edits[0].body", "contains a NUL character, which no database text can hold", "a\\x00"),
+        ),
+        (message(attachments=["x"]), ("attachments[0]", _NO_FILE, "x")),
+        (message(attachments=[FILE | {"x": 1}]), ("attachments[0]", _NO_FILE, "an object of 5")),
+        (
+            message(attachments=[FILE | {"filename": "../x"}]),
+            ("attachments[0].filename", "must be a name without a path or control characters", "../x"),
+        ),
+        (
+            message(attachments=[FILE | {"content_type": "png"}]),
+            ("attachments[0].content_type", "must be a type like image/png", "png"),
+        ),
+        (
+            message(attachments=[FILE | {"checksum": "AB"}]),
+            ("attachments[0].checksum", "must be SHA-256 as 64 lower-case hexadecimal digits", "AB"),
+        ),
+        (
+            message(attachments=[FILE | {"size": -1}]),
+            ("attachments[0].size", "must be a whole number from 0 to 2,147,483,647", "-1"),
+        ),
+        (
+            message(attachments=[FILE | {"width": True}]),
+            ("attachments[0].width", "must be a whole number from 1 to 2,147,483,647", "true"),
+        ),
+        (message(attachments=[FILE] * 101), ("attachments", "are 101; at most 100 are allowed", "a list of 101")),
+        (
+            message(sender=None, attachments=[FILE]),
+            ("attachments", "are somebody's: they need a sender", "a list of 1"),
+        ),
+        (conversation(history="none"), ("history", 'must be "all" or "from_joining"', "none")),
+        (conversation(context="gig"), ("context", _NO_CONTEXT, "gig")),
+        (conversation(context={"type": "gig", "id": ""}), ("context.id", "is empty", "")),
+        (
+            conversation(context={"type": "gig", "id": "7", "url": "javascript:x"}),
+            ("context.url", "must be an http or https address", "javascript:x"),
+        ),
+        (conversation(roles=["ada"]), ("roles", "must be an object of user ids and roles", "a list of 1")),
+        (conversation(roles={"ada": "boss"}), ("roles.ada", 'must be "owner", "admin" or "member"', "boss")),
+        (conversation(roles={"eve": "owner"}), ("roles.eve", "is no participant of the conversation", "eve")),
+        (conversation(roles={"ada": "admin"}), ("roles", "must name an owner", "an object of 1")),
+        (
+            conversation(kind="direct", roles={}),
+            ("roles", "are those of a group; in a direct conversation both are members", "an object of 0"),
+        ),
+        (conversation(former_participants=["ada"]), ("former_participants", "is a participant", "ada")),
+        (conversation(participants=["ada", None]), ("participants[1]", "must be a string", "null")),
     ],
 )
 def test_a_field_that_is_wrong_is_named(line: dict[str, Any], expected: tuple[str, str, str | None]) -> None:
@@ -219,7 +314,13 @@ _json = st.recursive(
 _mutated = st.builds(
     lambda line, field, value: json.dumps(line | {field: value}).encode(),
     st.sampled_from([histories.user("ada"), conversation(), message()]),
-    st.sampled_from(["type", "id", "name", "kind", "participants", "body", "created_at", "reply_to", "reactions", "x"]),
+    st.sampled_from(
+        [
+            *("type", "id", "name", "kind", "participants", "body", "created_at", "reply_to", "reactions", "x"),
+            *("avatar_url", "context", "roles", "history", "former_participants", "sender", "format", "edits"),
+            *("deleted_at", "attachments"),
+        ]
+    ),
     _json,
 )
 

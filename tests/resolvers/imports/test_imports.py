@@ -39,6 +39,7 @@ async def test_a_history_becomes_conversations(database_url: str, history: Path)
     assert summary.exit_code == 0
     rows = await snapshot(database_url)
     [(key, *_)] = rows["conversations"]
+    assert not any(rows.pop(table) for table in ("mentions", "message_edits", "attachments"))
     first, later = SENT + timedelta(seconds=5), SENT + timedelta(hours=12)
     assert rows == {
         "users": [("ada", "Ada", None, []), ("grace", "Grace", None, []), ("linus", "Linus", None, [])],
@@ -73,6 +74,148 @@ async def test_a_direct_conversation_is_its_pairs(database_url: str, history: Pa
     [(key, kind, title, *_)] = rows["conversations"]
     assert (kind, title, [row[2] for row in rows["participants"]]) == ("DIRECT", None, ["MEMBER", "MEMBER"])
     assert rows["direct_conversations"] == [("ada", "grace", "", "", key)]
+
+
+RICH = [
+    user("ada") | {"avatar_url": "https://example.org/ada.png"},
+    user("grace"),
+    user("linus"),
+    conversation(
+        "room",
+        "ada",
+        "grace",
+        context={"type": "gig", "id": "7", "title": "Moths", "url": "https://example.org/7"},
+        roles={"ada": "admin", "grace": "owner"},
+        history="from_joining",
+        former_participants=["linus"],
+    ),
+    conversation("gig", "ada", "grace", kind="direct", context={"type": "gig", "id": "7"}),
+    conversation("pair", "ada", "grace", kind="direct"),
+    conversation("alone", "linus", None, kind="direct"),  # type: ignore[arg-type]
+    message("m1", "room", None, "Ada added Grace", kind="system"),  # type: ignore[arg-type]
+    message(
+        "m2",
+        "room",
+        "linus",
+        "**@grace** and @linus, `@ada`",
+        format="markdown",
+        edited_at="2016-07-04T00:00:00Z",
+        edits=[
+            {"body": "hallo", "edited_at": "2016-07-03T00:00:00Z"},
+            {"body": "*hello*", "format": "markdown", "edited_at": "2016-07-04T00:00:00Z"},
+        ],
+    ),
+    message("m3", "room", "grace", deleted_at="2016-07-03T00:00:00Z") | {"body": ""},
+    message(
+        "m4",
+        "room",
+        "ada",
+        reply_to="m3",
+        attachments=[
+            {
+                "filename": "moth.png",
+                "content_type": "image/png",
+                "size": 3,
+                "checksum": "ab" * 32,
+                "width": 4,
+                "height": 5,
+            },
+            {"filename": "notes.txt", "content_type": "text/plain", "size": 0, "checksum": "cd" * 32},
+        ],
+    )
+    | {"body": ""},
+]
+
+
+async def test_all_that_a_message_can_be_is_taken_over(database_url: str, history: Path) -> None:
+    """Kinds, formats, tombstones, what was said before, files as they are told of; nobody who wrote, and who has left."""
+    summary = await run(database_url, write(history, *RICH))
+    assert rejects(history) == []
+    rows = await snapshot(database_url)
+    room = next(key for source, key in rows["imported_conversations"] if source == "room")
+    third, fourth = SENT + timedelta(hours=12), SENT + timedelta(hours=36)
+    assert rows["users"][0] == ("ada", "Ada", "https://example.org/ada.png", [])
+    assert [row[4:] for row in rows["messages"]] == [
+        ("SYSTEM", "PLAIN", "Ada added Grace", None, SENT, None, None),
+        ("TEXT", "MARKDOWN", "**@grace** and @linus, `@ada`", None, SENT, fourth, None),
+        ("TEXT", "PLAIN", "", None, SENT, None, third),
+        ("TEXT", "PLAIN", "", 3, SENT, None, None),
+    ]
+    assert [row[2] for row in rows["messages"]] == [None, "linus", "grace", "ada"]
+    assert rows["mentions"] == [(room, 2, "grace")]  # who has left is mentioned no more
+    assert rows["message_edits"] == [
+        (room, 2, 1, "hallo", "PLAIN", third),
+        (room, 2, 2, "*hello*", "MARKDOWN", fourth),
+    ]
+    assert rows["attachments"] == [
+        (room, 4, 1, "ada", "moth.png", "image/png", 3, "ab" * 32, 4, 5),
+        (room, 4, 2, "ada", "notes.txt", "text/plain", 0, "cd" * 32, None, None),
+    ]
+    assert [row[1:3] for row in rows["participants"] if row[0] == room] == [("ada", "ADMIN"), ("grace", "OWNER")]
+    assert sorted(row[:4] for row in rows["direct_conversations"]) == [
+        ("ada", "grace", "", ""),
+        ("ada", "grace", "gig", "7"),
+    ]
+    query = (
+        "SELECT context_type, context_id, context_title, context_url, history FROM parley.conversations WHERE id = $1"
+    )
+    assert await histories.fetch(database_url, query, room) == [
+        ("gig", "7", "Moths", "https://example.org/7", "FROM_JOINING")
+    ]
+    assert summary.exit_code == 0
+    again = await run(database_url, history)
+    assert sum(count.already_there for count in again.counts.values()) == len(RICH)
+    assert await snapshot(database_url) == rows
+
+
+@pytest.mark.parametrize(
+    ("id_", "field", "value", "shown"),
+    [
+        ("m1", "kind", "notification", "notification"),
+        ("m2", "format", "plain", "plain"),
+        ("m2", "edits", [{"body": "hey", "edited_at": "2016-07-03T00:00:00Z"}], None),
+        ("m3", "deleted_at", "2016-07-04T00:00:00Z", "2016-07-04 00:00:00+00"),
+        ("m4", "attachments", [], None),
+        ("room", "context", {"type": "gig", "id": "8"}, "gig 8"),
+        ("room", "history", "all", "all"),
+        ("room", "roles", {"ada": "owner"}, "owner, member"),
+    ],
+)
+async def test_each_new_field_is_compared(
+    database_url: str, history: Path, id_: str, field: str, value: object, shown: str | None
+) -> None:
+    """A later run names the one that differs; what is left out says nothing about edits and files."""
+    await run(database_url, write(history, *RICH))
+    before = await snapshot(database_url)
+    changed = [line | {field: value} if line["id"] == id_ else line for line in RICH]
+    if field == "attachments":
+        changed[-1]["attachments"] = [{"filename": "x", "content_type": "a/b", "size": 1, "checksum": "ab" * 32}]
+    assert (await run(database_url, write(history, *changed))).exit_code == 1
+    found = rejects(history)[0]
+    assert found[1] == field
+    assert found[2].startswith("differs from the database")
+    assert shown in {None, found[3]}
+    assert await snapshot(database_url) == before
+
+
+async def test_what_people_changed_since_is_no_contradiction(database_url: str, history: Path) -> None:
+    """A title and who is there move on; what those who left had written is found."""
+    write(history, *PEOPLE, ROOM, message("m1", "room", "ada"), message("m2", "room", "grace"))
+    await run(database_url, history)
+    await histories.fetch(database_url, "UPDATE parley.conversations SET title = 'Hall', revision = revision + 1")
+    await histories.fetch(
+        database_url,
+        "INSERT INTO parley.events (conversation_id, revision, kind, at)"
+        " SELECT id, revision, 'ConversationChanged', now() FROM parley.conversations",
+    )
+    for table in ("participants", "memberships"):
+        query = f"DELETE FROM parley.{table} WHERE user_id = (SELECT id FROM parley.users WHERE handle = 'grace')"
+        await histories.fetch(database_url, query)
+    assert counts(await run(database_url, history)) == {
+        "user": (3, 0, 3, 0),
+        "conversation": (1, 0, 1, 0),
+        "message": (2, 0, 2, 0),
+    }
 
 
 async def test_a_second_run_adds_nothing(database_url: str, history: Path) -> None:
