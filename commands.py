@@ -120,6 +120,34 @@ def import_(
 
 
 @app.command()
+def export(
+    user: Annotated[str | None, typer.Option(metavar="HANDLE", help="All that this user may read.")] = None,
+    conversation: Annotated[str | None, typer.Option(metavar="ID", help="This conversation, all of it.")] = None,
+    output: Annotated[
+        str, typer.Option(metavar="FILE", help="Where to; compressed where the name ends in .gz; - is standard output.")
+    ] = "-",
+) -> None:
+    """Write a user's conversations, or one conversation, as the NDJSON that `import` reads."""
+    configured = settings.load()
+    if (user is None) == (conversation is None):
+        raise typer.BadParameter("give either --user or --conversation")
+    import outputs  # noqa: PLC0415
+    from db.encryption import Keyring  # noqa: PLC0415
+    from resolvers import exports  # noqa: PLC0415
+
+    async def run(url: str) -> int:
+        count = 0
+        async for line in exports.lines(url, Keyring(configured.keys), user=user, conversation=conversation):
+            file.write(line)
+            count += 1
+        return count
+
+    with _migrated_database(configured) as url, outputs.opened(output) as file:
+        count = asyncio.run(run(url))
+    typer.echo(f"{count:,} lines", err=True)
+
+
+@app.command()
 def seed() -> None:
     """Add a small demo: people, a direct and a group conversation, unread messages. Run again, it adds nothing."""
     configured = settings.load()

@@ -6,10 +6,12 @@ from sqlalchemy.exc import DBAPIError
 
 from db.encryption import SealedError
 from db.encryption_keys import UnusableKeysError
+from db.exports import ExportFailedError
 from db.imports import ImportFailedError
 from db.migrate import LockNotAvailableError, MissingRoleError
 from db.pool import DatabaseUnavailableError, RoleError
 from db.reach import UnusableDatabaseError
+from outputs import UnwritableOutputError
 from resolvers.checks import CheckError
 from resolvers.tokens.errors import InvalidTokenError, KeyConfigurationError, KeySetError
 from storage import UnusableStorageError
@@ -22,6 +24,7 @@ class PortError(Exception):
 _EXPLAINED = (
     CheckError,
     CommandError,  # a revision there is none of
+    ExportFailedError,
     ImportFailedError,
     InvalidTokenError,
     KeyConfigurationError,
@@ -34,6 +37,7 @@ _EXPLAINED = (
     UnusableDatabaseError,
     UnusableKeysError,
     UnusableStorageError,
+    UnwritableOutputError,
 )
 
 

@@ -30,7 +30,7 @@ _FIELDS: Final = {  # type → fields that must be there, fields that may be
     "user": (frozenset(("type", "id", "name")), frozenset(("avatar_url",))),
     "conversation": (
         frozenset(("type", "id", "title", "kind", "participants", "created_at")),
-        frozenset(("context", "roles", "history", "former_participants")),
+        frozenset(("context", "roles", "history", "former_participants", "is_sensitive")),
     ),
     "message": (
         frozenset(("type", "id", "conversation", "sender", "body", "created_at", "reply_to")),
@@ -77,6 +77,8 @@ class History:
         id_ = fields.plain("id", fields.key("id", record["id"], MAXIMUM_KEY))
         title = None if record["title"] is None else fields.label("title", record["title"], MAXIMUM_TITLE)
         kind = fields.choice("kind", record["kind"], fields.KINDS)
+        if record.get("is_sensitive"):
+            raise BadLineError("cannot be kept: an import encrypts nothing", "is_sensitive", record["is_sensitive"])
         former = record.get("former_participants")
         there = fields.participants(record["participants"], kind, may_be_empty=former is not None)
         gone = [] if former is None else fields.people("former_participants", former)

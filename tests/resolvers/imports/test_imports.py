@@ -46,7 +46,7 @@ async def test_a_history_becomes_conversations(database_url: str, history: Path)
         "conversations": [(key, "GROUP", "Room", "ada", STARTED, first, 3, 4)],
         "imported_conversations": [("room", key)],
         "direct_conversations": [],
-        "memberships": [(key, "ada", False, False, None), (key, "grace", False, False, None)],
+        "memberships": [(key, "ada", None, False, None), (key, "grace", None, False, None)],
         "participants": [
             (key, "ada", "OWNER", STARTED, 3, None, 3),
             (key, "grace", "MEMBER", STARTED, 3, None, 3),
