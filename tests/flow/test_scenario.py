@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from tests.flow.client import PATIENCE, Client, Json, Parley
 from tests.flow.conftest import serving
 from tests.flow.database import rows
+from tests.flow.host import KEY, Host, hosted
 from tests.flow.people import Person, present
 
 MESSAGE = "message { id seq body editedAt }"
@@ -53,13 +54,18 @@ class Crew:
 async def parley(database_url: str, tmp_path: Path) -> AsyncIterator[Parley]:
     words = tmp_path / "words.txt"
     words.write_text("fiddlesticks\n")
-    async with serving(
-        database_url,
-        word_list=words,
-        encryption_keys=SecretStr("one:" + b64encode(b"k" * 32).decode()),
-        attachments_dir=tmp_path / "attachments",
-        rate_limits=("unpinMessage=1", "*=unlimited"),
-    ) as running:
+    async with (
+        hosted(Host(b'{"allowed": false, "reason": "it was sold"}')) as address,
+        serving(
+            database_url,
+            word_list=words,
+            encryption_keys=SecretStr("one:" + b64encode(b"k" * 32).decode()),
+            attachments_dir=tmp_path / "attachments",
+            rate_limits=("unpinMessage=1", "*=unlimited"),
+            context_url=address,
+            context_secret=SecretStr(KEY),
+        ) as running,
+    ):
         yield running
 
 
@@ -79,7 +85,10 @@ async def test_a_story(parley: Parley, ada: Client, grace: Client, linus: Client
         await _two_no_longer_talk(crew)
         await _a_secret_is_kept(crew)
         await _the_application_speaks(crew)
-        await _some_words_are_not_taken(crew, moderator)
+        await _some_words_are_not_taken(crew)
+        await _somebody_goes_too_far(crew, moderator)
+        await _people_show_themselves(crew)
+        await _all_is_counted(crew, moderator)
         for person in crew.everybody:
             person.heard_all()
 
@@ -337,8 +346,8 @@ async def _two_no_longer_talk(crew: Crew) -> None:
     there = {"to": {"conversationId": direct["conversation"]["id"]}, "body": "hello?"}
     assert await crew.linus.refused("sendMessage", **there) == ["BLOCKED"]
     assert await crew.grace.refused("sendMessage", **there) == ["BLOCKED"]
-    started = {"participantIds": [crew.grace.id], "context": {"type": "order", "id": "7"}}
-    assert await crew.linus.refused("startConversation", **started) == ["BLOCKED"]
+    pair = {"participantIds": [crew.grace.id], "title": "Us"}
+    assert await crew.linus.refused("startConversation", **pair) == ["BLOCKED"]
     await crew.said(crew.linus, "Here I may")
     blocked = await crew.grace.ask("{ viewer { blockedUsers { nodes { handle } } } }")
     assert blocked["viewer"]["blockedUsers"]["nodes"] == [{"handle": "linus"}]
@@ -381,6 +390,71 @@ async def _the_application_speaks(crew: Crew) -> None:
         assert await crew.ada.refused("sendMessage", **given) == ["PERMISSION_DENIED"]
 
 
-async def _some_words_are_not_taken(crew: Crew, moderator: Client) -> None:
+async def _some_words_are_not_taken(crew: Crew) -> None:
     there: dict[str, Any] = {"to": {"conversationId": crew.group}}
     assert await crew.linus.refused("sendMessage", **there, body="Oh, fiddlesticks!") == ["CONTENT_REJECTED"]
+    about = {"participantIds": [crew.ada.id], "context": {"type": "lamp", "id": "7"}}
+    assert await crew.linus.refused("startConversation", **about) == ["CONTEXT_UNAVAILABLE"]
+
+
+async def _somebody_goes_too_far(crew: Crew, moderator: Client) -> None:
+    message = await crew.said(crew.linus, "You are all bores")
+    reported = await crew.grace.do(
+        "reportMessage", "report { id status }", messageId=message["id"], category="ABUSE", note="Again!"
+    )
+    for outsider in (crew.linus.client, crew.ada.client):
+        answer = await outsider.post("{ reports { totalCount } }")
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
+    async with present(moderator) as (judge,):
+        queue = await judge.ask(
+            "{ reports(status: OPEN) { nodes { id note message { body sender { id } } contextMessages { body } } } }"
+        )
+        (report,) = queue["reports"]["nodes"]
+        assert (report["id"], report["note"]) == (reported["report"]["id"], "Again!")
+        assert report["message"]["body"] == "You are all bores"
+        assert {"body": "Your order has shipped"} in report["contextMessages"]
+        decided = {"reportId": report["id"], "resolution": "REMOVE_MESSAGE"}
+        await judge.do("resolveReport", "report { status }", **decided)
+        for (event,) in await crew.all_hear("MessageDeleted"):
+            assert event["message"]["body"] == ""
+        until_then = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        await judge.do("restrictUser", userId=crew.linus.id, until=until_then, note="an hour to think")
+        there = {"to": {"conversationId": crew.group}, "body": "So what"}
+        assert await crew.linus.refused("sendMessage", **there) == ["PERMISSION_DENIED"]
+        await judge.do("restrictUser", userId=crew.linus.id, until=None)
+        trail = await judge.ask("{ auditTrail(first: 10) { nodes { action actor { handle } user { handle } } } }")
+        actions = [entry["action"] for entry in trail["auditTrail"]["nodes"]]
+        assert actions == ["RESTRICTION_LIFTED", "USER_RESTRICTED", "MESSAGE_REMOVED"]
+        assert {entry["actor"]["handle"] for entry in trail["auditTrail"]["nodes"]} == {"mod"}
+    await crew.said(crew.linus, "I am sorry")
+
+
+async def _people_show_themselves(crew: Crew) -> None:
+    await crew.linus.do("updateProfile", "user { name }", name="Linus T.")
+    found = await crew.ada.ask('{ users(query: "linus t") { nodes { handle name presence { status } } } }')
+    assert found["users"]["nodes"] == [{"handle": "linus", "name": "Linus T.", "presence": {"status": "ONLINE"}}]
+    watching = crew.parley.user("margaret")
+    async with watching.socket() as socket:
+        operation = await socket.subscribe(
+            "subscription ($ids: [ID!]!) { presence(userIds: $ids) { user { handle } presence { status } } }",
+            ids=[crew.linus.id],
+        )
+        seen = (await socket.next(operation))["presence"]
+        assert seen == {"user": {"handle": "linus"}, "presence": {"status": "ONLINE"}}
+        await crew.linus.do("updateProfile", "user { name }", sharesPresence=False)
+        seen = (await socket.next(operation))["presence"]
+        assert seen == {"user": {"handle": "linus"}, "presence": {"status": "OFFLINE"}}
+
+
+async def _all_is_counted(crew: Crew, moderator: Client) -> None:
+    (stored,) = await rows(crew.parley.database_url, "SELECT count(*) FROM parley.messages WHERE kind <> 'SYSTEM'")
+    since = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    query = """query ($since: DateTime!) { statistics(since: $since, bucket: HOUR) {
+        totals { messages conversationsStarted activeUsers } } }"""
+    async with asyncio.timeout(PATIENCE):
+        while (await moderator.run(query, since=since))["statistics"]["totals"]["messages"] != stored[0]:  # noqa: ASYNC110  (after the commit)
+            await asyncio.sleep(0.1)
+    counted = (await moderator.run(query, since=since))["statistics"]["totals"]
+    assert counted["conversationsStarted"] == 3
+    answer = await crew.ada.client.post(query, since=since)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
