@@ -11,13 +11,16 @@ from strawberry.dataloader import DataLoader
 
 from db.pool import DatabaseUnavailableError
 from db.rows import User
-from resolvers.errors import UnauthenticatedError
+from resolvers.errors import QueryTooComplexError, UnauthenticatedError
 from resolvers.identity import Caller
 from resolvers.service import Service
 
 _log = structlog.get_logger(__name__)
 
 _RETRY = 0.5  # seconds
+
+MOST_ROWS = 10_000
+"""Of one operation, beneath its first lists; so many take some seconds."""
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -50,6 +53,7 @@ class Context:
         self._is_shared = is_shared
         self._is_patient = is_patient
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+        self._spent = 0
 
     @property
     def caller(self) -> Caller:
@@ -79,8 +83,19 @@ class Context:
             self.service, caller, self.request_id, stopping=self.stopping, is_shared=is_shared, is_patient=True
         )
 
+    def spend(self, rows: int) -> None:
+        """Count rows that are answered beneath others; raises QueryTooComplexError where there are too many.
+
+        Lists within lists within lists multiply, and what leads back (a message's conversation, the message that a reply
+        answers) does so without an end: a document of 200 characters could ask for a million rows.
+        """
+        self._spent += rows
+        if self._spent > MOST_ROWS:
+            raise QueryTooComplexError(f"lists within lists hold more than {MOST_ROWS} rows; ask for shorter pages")
+
     def load(self, name: Hashable, key: K, load: Callable[[list[K]], Awaitable[list[V]]]) -> Awaitable[V]:
         """The value of `key`, loaded together with all others that are asked for under the same name."""
+        self.spend(1)
         loader = self._loaders.get(name)
         if loader is None:
             loader = self._loaders[name] = DataLoader(load_fn=_patiently(load) if self._is_patient else load)
@@ -91,6 +106,7 @@ class Context:
         """The same, for a stream that has one context for all its events."""
         self._is_patient = True
         self._loaders.clear()
+        self._spent = 0
 
 
 def _patiently(load: Callable[[list[K]], Awaitable[list[V]]]) -> Callable[[list[K]], Awaitable[list[V]]]:

@@ -89,6 +89,7 @@ async def conversation(info: Info, key: UUID, parts: ConversationParts) -> rows.
     found = await find_conversation(info, key, parts)
     if found is None:
         raise NotFoundError("you are no longer a participant of this conversation")
+    info.context.spend(len(found.along_messages[1]) if found.along_messages else 0)
     return found
 
 
@@ -134,6 +135,7 @@ async def message_page(
         return await messages.windows(context.service, context.viewer_key, windows, parts)
 
     found: list[rows.Message] = await context.load(("messages", parts), window, load)
+    context.spend(len(found))
     return messages.page(root, window, found)
 
 
@@ -180,7 +182,9 @@ async def reader_page(info: Info, root: rows.Message, cut: Cut) -> Page[rows.Par
     async def load(keys: list[tuple[MessageKey, UUID | None]]) -> list[Page[rows.Participant]]:
         return await participants.readers(context.service, context.viewer_key, keys, cut)
 
-    return await context.load(("readers", cut), (root.key, root.sender_key), load)
+    page = await context.load(("readers", cut), (root.key, root.sender_key), load)
+    context.spend(len(page.nodes))
+    return page
 
 
 async def reply_page(info: Info, key: MessageKey, cut: Cut, parts: MessageParts) -> Page[rows.Message]:
@@ -190,7 +194,9 @@ async def reply_page(info: Info, key: MessageKey, cut: Cut, parts: MessageParts)
     async def load(keys: list[MessageKey]) -> list[Page[rows.Message]]:
         return await threads.pages(context.service, context.viewer_key, keys, cut, parts)
 
-    return await context.load(("replies", cut, parts), key, load)
+    page = await context.load(("replies", cut, parts), key, load)
+    context.spend(len(page.nodes))
+    return page
 
 
 async def find_participant(info: Info, conversation: UUID, user: UUID) -> rows.Participant | None:

@@ -45,3 +45,31 @@ async def test_a_document_with_many_fragments_is_answered(ada: Client) -> None:
     """A chain of fragments, each spread once, costs no more than its fields."""
     chain = _chain(100, "...F{0}", "handle", "User")
     assert await ada.run("{ viewer { user { ...F0 } } } " + chain) == {"viewer": {"user": {"handle": ada.handle}}}
+
+
+BACK_AND_FORTH = {
+    "conversations": ("{}", "messages(first: 100) {{ nodes {{ conversation {{ {} }} }} }}"),
+    "threads": ("lastMessage {{ replyTo {{ {} }} }}", "replies(first: 100) {{ nodes {{ replyTo {{ {} }} }} }}"),
+}
+"""What it begins with, and what can be asked for within itself."""
+
+
+@pytest.mark.parametrize("way", BACK_AND_FORTH)
+async def test_lists_within_lists_are_bounded(ada: Client, grace: Client, way: str) -> None:
+    """What leads back and forth would be 25 rows, then 625, 15,625, and 390,625: two are answered, four are not."""
+    conversation = await ada.start(grace)
+    question = (await ada.send(conversation, "question"))["message"]["id"]
+    for _ in range(25):
+        await ada.send(conversation, "answer", replyToId=question)
+
+    def document(depth: int) -> str:
+        around, selection = BACK_AND_FORTH[way][0], "id"
+        for _ in range(depth):
+            selection = BACK_AND_FORTH[way][1].format(selection)
+        return f"query ($id: ID!) {{ conversation(id: $id) {{ {around.format(selection)} }} }}"
+
+    await ada.run(document(2), id=conversation)
+    begun = time.process_time()
+    errors = (await ada.post(document(4), id=conversation))["errors"]
+    assert {error["extensions"]["code"] for error in errors} == {"QUERY_TOO_COMPLEX"}
+    assert time.process_time() - begun < 20  # 1 here; without a bound a minute, and 25 with each level
