@@ -92,9 +92,11 @@ class _RefusedError(Exception):
 class FileRoutes:
     """The routes over a folder of files."""
 
-    def __init__(self, storage: LocalStorage, complete: Complete, *, url_seconds: int) -> None:
+    def __init__(self, storage: LocalStorage, complete: Complete, *, upload_seconds: int, url_seconds: int) -> None:
+        """`upload_seconds`: in which an upload has to be complete."""
         self._storage = storage
         self._complete = complete
+        self._upload_seconds = upload_seconds
         self._headers = {**_SAFE, "cache-control": f"private, max-age={url_seconds}, immutable"}
 
     def routes(self) -> list[Route]:
@@ -122,13 +124,14 @@ class FileRoutes:
             raise _RefusedError(403, "FORBIDDEN", str(error)) from error
         _check_headers(request, blob)
         try:
-            found = await self._storage.receive(blob, _pieces(request))
+            async with asyncio.timeout(self._upload_seconds):
+                found = await self._storage.receive(blob, _pieces(request))
         except RejectedError as error:
             raise _RefusedError(422, "BAD_USER_INPUT", str(error)) from error
         except UploadUnderWayError as error:
             raise _RefusedError(409, "CONFLICT", str(error)) from error
         except TimeoutError as error:
-            raise _RefusedError(408, "TIMEOUT", f"nothing came for {_STALLED:.0f} seconds") from error
+            raise _RefusedError(408, "TIMEOUT", "the upload took too long, or stalled") from error
         try:
             is_wanted = await self._complete(blob, found)
         except DatabaseUnavailableError as error:  # the file stays, and is noted when it comes again or is sent

@@ -115,8 +115,12 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
         *site.routes(graphql_path=GRAPHQL, demo_users=None if settings.has_token_key else _demo_users(running, secret)),
     ]
     if isinstance(kept.storage, LocalStorage):
-        seconds = settings.attachment_url_seconds
-        routes += files.FileRoutes(kept.storage, _complete(running), url_seconds=seconds).routes()
+        routes += files.FileRoutes(
+            kept.storage,
+            _complete(running),
+            upload_seconds=settings.upload_url_seconds,
+            url_seconds=settings.attachment_url_seconds,
+        ).routes()
     app = Application(_cors(settings), endpoint, routes, lifespan)
     app.state.counters = counters
     return app

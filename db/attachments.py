@@ -1,7 +1,6 @@
 """Statements about attachments."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Float, Integer, LargeBinary, Text, Uuid, and_, bindparam, column, func, or_, select, text
@@ -86,32 +85,23 @@ async def by_keys(connection: Connection, keys: Sequence[AttachmentKey]) -> dict
     return {attachment.key: attachment for attachment in (Attachment(*record) for record in records)}
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A user, before something is uploaded; nobody else uploads in the same name until the transaction ends."""
-
-    unsent: int
-    """Uploads that are in no message."""
-    is_restricted: bool
-
-
 # Two statements: what waited for the lock has to see what was committed meanwhile.
 _LOCK = Statement(
     select(func.pg_advisory_xact_lock(func.hashtext("parley.uploads"), func.hashtext(bindparam("user", type_=Text))))
 )
-_STANDING = Statement(
-    text("""
-    SELECT (SELECT count(*) FROM parley.attachments WHERE user_id = :user AND seq IS NULL),
-        EXISTS (SELECT FROM parley.users WHERE id = :user AND restricted_until > clock_timestamp())
-    """).bindparams(bindparam("user", type_=Uuid))
+_COUNT = Statement(
+    select(func.count())
+    .select_from(_attachments)
+    .where(_attachments.c.user_id == bindparam("user", type_=Uuid), _attachments.c.seq.is_(None))
 )
 
 
-async def lock(connection: Connection, user: UUID) -> Standing:
-    """Have the user's uploads announced one after the other, until the end of the transaction."""
+async def count_unsent(connection: Connection, user: UUID) -> int:
+    """The user's uploads that are in no message. Nobody else announces any in the same name until the transaction ends."""
     await _LOCK.first(connection, user=str(user))
-    record = await _STANDING.first(connection, user=user)
-    return Standing(*record) if record else Standing(0, is_restricted=False)
+    (record,) = await _COUNT.all(connection, user=user)
+    count: int = record[0]
+    return count
 
 
 _CREATE = Statement(

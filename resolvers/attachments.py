@@ -9,7 +9,8 @@ from db import attachments
 from db.keys import AttachmentKey, new_key
 from db.pool import Connection
 from db.rows import Attachment, User
-from resolvers.errors import Invalid, NotFound, PermissionDenied, RefusedError, UnavailableError, UserError
+from resolvers import restrictions
+from resolvers.errors import Invalid, NotFound, RefusedError, UnavailableError, UserError
 from resolvers.files import LONGEST_NAME, Files, blob_of, clean_name
 from resolvers.identity import Caller
 from resolvers.jobs import Job
@@ -59,11 +60,10 @@ async def create(service: Service, caller: Caller, new: NewUpload) -> Created:
         stored_at=None,
     )
     async with service.database.viewer(caller.user.key) as connection, connection.transaction():
-        standing = await attachments.lock(connection, caller.user.key)
-        if standing.is_restricted:
-            raise RefusedError(PermissionDenied("you may read, and do nothing else", _INPUT))
-        if standing.unsent >= files.max_unsent:
-            message = f"{standing.unsent} of your uploads are in no message yet; {files.max_unsent} are allowed"
+        await restrictions.refuse_viewer(connection, caller.user.key, _INPUT)
+        unsent = await attachments.count_unsent(connection, caller.user.key)
+        if unsent >= files.max_unsent:
+            message = f"{unsent} of your uploads are in no message yet; {files.max_unsent} are allowed"
             raise RefusedError(Invalid(message, _INPUT))
         await attachments.create(connection, attachment)
     return Created(attachment, files.storage.upload(blob_of(attachment)))

@@ -208,9 +208,12 @@ async def test_what_cannot_be_sent(ada: Client, grace: Client) -> None:
     """What is another's, there is none of, twice in one message, or too much; a message without anything; nothing is sent."""
     conversation, file = await ada.start(grace), (await upload(ada))["id"]
     foreign = (await upload(grace))["id"]
+    common = (await upload(grace))["id"]
+    await grace.send(conversation, "seen", attachmentIds=[common])
     many = [(await announce(ada))["attachment"]["id"] for _ in range(11)]
     cases = [
         ([foreign], ["NOT_FOUND"], [["input", "attachmentIds", "0"]]),
+        ([common], ["NOT_FOUND"], [["input", "attachmentIds", "0"]]),
         ([file, "A_" + "0" * 43], ["NOT_FOUND"], [["input", "attachmentIds", "1"]]),
         ([file, file], ["VALIDATION_ERROR"], [["input", "attachmentIds"]]),
         (many, ["VALIDATION_ERROR"], [["input", "attachmentIds"]]),
@@ -219,7 +222,7 @@ async def test_what_cannot_be_sent(ada: Client, grace: Client) -> None:
     for ids, codes, paths in cases:
         found = (await ada.send(conversation, " ", attachmentIds=ids))["errors"]
         assert ([error["code"] for error in found], [error["path"] for error in found]) == (codes, paths)
-    assert (await ada.send(conversation, "", attachmentIds=[file]))["message"]["seq"] == 1
+    assert (await ada.send(conversation, "", attachmentIds=[file]))["message"]["seq"] == 2
 
 
 async def test_a_conversation_may_begin_with_a_file(ada: Client, grace: Client) -> None:

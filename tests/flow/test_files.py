@@ -4,11 +4,14 @@ import asyncio
 from pathlib import Path
 
 import httpx
+import pytest
 
+import files
 from tests.flow.client import PATIENCE, Client
 from tests.flow.conftest import serving
 from tests.flow.database import rows, run
 from tests.flow.test_attachments import CREATE, PAGE, PICTURE, announce, announcement, put, upload
+from tests.flow.waiting import until
 from tests.storage.files import PROGRAM
 from tests.storage.test_s3 import BUCKET, endpoint
 
@@ -66,6 +69,27 @@ async def test_a_late_upload_is_not_kept(database_url: str, tmp_path: Path) -> N
         await run(database_url, "DELETE FROM parley.attachments")
         assert (await put(ada, payload)).status_code == 404
         assert names(tmp_path) == set()
+
+
+async def test_an_upload_that_stalls_is_ended(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds neither a connection nor a file; neither does one whose client goes away."""
+    monkeypatch.setattr(files, "_STALLED", 0.05)
+    async with serving(database_url, attachments_dir=tmp_path) as parley:
+        address = (await announce(parley.user("ada")))["uploadUrl"]
+        begun = (
+            f"PUT {address} HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(PICTURE)}\r\n\r\n"
+        )
+        for is_patient in (True, False):
+            reader, writer = await asyncio.open_connection("127.0.0.1", parley.http.base_url.port)
+            writer.write(begun.encode() + PICTURE[:10])
+            await writer.drain()
+            if is_patient:
+                async with asyncio.timeout(PATIENCE):
+                    assert (await reader.read()).startswith(b"HTTP/1.1 408")
+            writer.close()
+            await until(lambda: not names(tmp_path))
 
 
 async def test_unsent_uploads_are_counted(database_url: str) -> None:
