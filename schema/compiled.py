@@ -7,8 +7,9 @@ operation (`operations.py`) and a field (`fields.py`) are is known from one exec
 
 The rules, and why each of them:
 
-- Only attributes are compiled. A field with a resolver keeps it, with its arguments and its Info; the selection around
-  it is compiled all the same, and leaves a gap for it.
+- Only attributes are compiled, and lists that were read along with their row, which are as good as attributes: the
+  field's definition says how they are found (`Along`), and to look changes nothing. Any other field with a resolver
+  keeps it, with its arguments and its Info; the selection around it is compiled all the same, and leaves a gap for it.
 - Only values of exactly the type that the schema promises are taken. All others are a surprise: a null where none may
   be, another type, an exception. To read attributes changes nothing, so graphql-core does the same value again from the
   start, and its coercions, its errors and its propagation of nulls are what the client gets.
