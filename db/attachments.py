@@ -150,8 +150,11 @@ async def complete(connection: Connection, key: AttachmentKey, width: int | None
 _FORGET = Statement(
     text("""
     DELETE FROM parley.attachments a USING (
-        SELECT user_id, id FROM parley.attachments
+        SELECT user_id, id FROM parley.attachments f
         WHERE seq IS NULL AND created_at < clock_timestamp() - make_interval(secs => :seconds)
+        AND NOT EXISTS (
+            SELECT FROM parley.scheduled_messages s
+            WHERE s.user_id = f.user_id AND s.due_at IS NOT NULL AND f.id = ANY(s.attachment_ids))
         ORDER BY created_at LIMIT :most FOR UPDATE SKIP LOCKED
     ) AS old
     WHERE a.user_id = old.user_id AND a.id = old.id RETURNING true
@@ -160,7 +163,7 @@ _FORGET = Statement(
 
 
 async def forget_unsent(connection: Connection, seconds: float, most: int) -> int:
-    """Delete uploads that were announced longer ago than this and never sent; how many. In nobody's name."""
+    """Delete uploads that were announced longer ago than this and never sent, nor are to be; how many. In nobody's name."""
     return len(await _FORGET.all(connection, seconds=seconds, most=most))
 
 

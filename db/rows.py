@@ -422,6 +422,8 @@ class ScheduledMessage:
     format: str
     body: str
     reply_to_seq: int | None
+    attachment_keys: list[UUID]
+    """Of uploads of the sender's, each its own key."""
     send_at: datetime
     status: str
     failure: Failure | None

@@ -29,6 +29,7 @@ _columns = (
     _scheduled.c.format,
     _scheduled.c.body,
     _scheduled.c.reply_to_seq,
+    _scheduled.c.attachment_ids,
     _scheduled.c.send_at,
     _scheduled.c.status,
     _scheduled.c.failure_code,
@@ -66,6 +67,7 @@ class Plan:
     body: str
     format: str
     reply_to_seq: int | None
+    attachments: Sequence[UUID]
     send_at: datetime
 
     @property
@@ -74,6 +76,7 @@ class Plan:
             "body": self.body,
             "format": self.format,
             "reply_to_seq": self.reply_to_seq,
+            "attachment_ids": list(self.attachments),
             "send_at": self.send_at,
         }
 
@@ -82,6 +85,7 @@ _CONTENT = {
     "body": bindparam("body", type_=Text),
     "format": bindparam("format", type_=Text),
     "reply_to_seq": bindparam("reply_to_seq", type_=Integer),
+    "attachment_ids": bindparam("attachment_ids", type_=ARRAY(Uuid)),
     "send_at": bindparam("send_at", type_=DateTime(timezone=True)),
     "due_at": bindparam("send_at", type_=DateTime(timezone=True)),
 }

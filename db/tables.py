@@ -535,6 +535,13 @@ scheduled_messages = Table(
     Column("format", Text, nullable=False, server_default=text("'PLAIN'")),
     Column("body", Text, nullable=False),
     Column("reply_to_seq", Integer),
+    Column(
+        "attachment_ids",
+        ARRAY(Uuid),
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="uploads of the sender's, kept for it",
+    ),
     Column("send_at", _timestamp, nullable=False),
     Column("status", Text, nullable=False, server_default=text("'PENDING'")),
     Column("due_at", _timestamp, comment="when it is tried; null: it is settled"),

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from db import scheduled
+from db.keys import AttachmentKey
 from db.pool import Connection, DatabaseUnavailableError
 from db.rows import Failure, ScheduledMessage, User
 from db.scheduled import Due
@@ -111,7 +112,8 @@ async def _send_one(service: Service, user: User) -> bool:
 async def _try_send(service: Service, connection: Connection, user: User, row: ScheduledMessage) -> _Told:
     """Send the message in the transaction that is under way; raises RefusedError where it is refused."""
     conversation, was_created = row.conversation_key, False
-    content = Content(row.body, row.client_message_id, row.reply_to_key, format=row.format)
+    files = tuple(AttachmentKey(user.key, each) for each in row.attachment_keys)
+    content = Content(row.body, row.client_message_id, row.reply_to_key, format=row.format, attachments=files)
     # The transaction locks the scheduled message and nothing else yet: nobody waits for the check.
     terms = Terms(warning=await service.checks.examine(content, user, conversation, ()))
     if conversation is None:

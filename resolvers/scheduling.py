@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from db import memberships, messages, scheduled, starts, users
-from db.keys import is_sensitive, new_key
+from db.keys import AttachmentKey, is_sensitive, new_key
 from db.messages import MessageParts, Window
 from db.pool import Connection
 from db.rows import ScheduledMessage, User
 from db.scheduled import Plan
 from db.starts import Pair
-from resolvers import blocking, contents, cursors, restrictions
+from resolvers import attachments, blocking, contents, cursors, restrictions
 from resolvers.contents import Content
 from resolvers.errors import Blocked, Invalid, NotFound, RefusedError, ScheduleConflict, UserError
 from resolvers.identity import Caller
@@ -62,6 +62,8 @@ class Scheduled:
 async def schedule(service: Service, caller: Caller, request: ScheduleRequest) -> Scheduled:
     """Raises RefusedError, and then nothing was changed."""
     viewer, key = caller.user.key, request.content.client_message_id
+    if request.content.attachments:
+        await attachments.settle(service, caller.user, request.content.attachments, _INPUT)
     async with service.database.viewer(viewer) as connection, connection.transaction():
         await scheduled.lock(connection, viewer)
         before = await scheduled.find_by_client_key(connection, viewer, key) if key else None
@@ -74,6 +76,8 @@ async def schedule(service: Service, caller: Caller, request: ScheduleRequest) -
             wrong.append(Invalid("that is you; a direct conversation has two people", (*_INPUT, "to", "userId")))
         if wrong:
             raise RefusedError(*wrong)
+        if used := await attachments.errors_of_used(connection, request.content.attachments, _INPUT):
+            raise RefusedError(*used)
         conversation = await _conversation(connection, viewer, request)
         added = await scheduled.add(
             connection,
@@ -101,6 +105,7 @@ async def reschedule(service: Service, caller: Caller, key: UUID, change: Change
             body=row.body if change.body is None else change.body,
             format=change.format or row.format,
             reply_to=row.reply_to_key,
+            attachments=tuple(AttachmentKey(viewer, each) for each in row.attachment_keys),
         )
         wrong = contents.errors(content, caller.roles, service.policy.max_body_length, _INPUT)
         send_at = change.send_at or row.send_at
@@ -192,7 +197,8 @@ def _time_errors(service: Service, send_at: datetime) -> list[UserError]:
 
 
 def _plan(content: Content, send_at: datetime) -> Plan:
-    return Plan(content.body, content.format, content.reply_to.seq if content.reply_to else None, send_at)
+    target = content.reply_to.seq if content.reply_to else None
+    return Plan(content.body, content.format, target, [each.key for each in content.attachments], send_at)
 
 
 def _repeated(request: ScheduleRequest, fingerprint: str, before: ScheduledMessage) -> Scheduled:

@@ -1,5 +1,6 @@
 """The types of messages that are to be sent later."""
 
+import asyncio
 from datetime import datetime
 from enum import Enum
 from typing import Annotated
@@ -7,10 +8,11 @@ from typing import Annotated
 import strawberry
 
 from db import rows
-from db.keys import MessageKey
+from db.keys import AttachmentKey, MessageKey
 from resolvers import errors
 from schema import loading
 from schema.asked import asked, conversation_parts
+from schema.attachments import Attachment
 from schema.context import Info
 from schema.conversations import Conversation
 from schema.errors import (
@@ -74,6 +76,13 @@ class ScheduledMessage(Node):
     @strawberry.field(description="The message that it answers.", graphql_type=Message | None)
     async def reply_to(root: strawberry.Parent[rows.ScheduledMessage], info: Info) -> rows.Message | None:
         return await _find_message(info, root.reply_to_key)
+
+    @strawberry.field(description="The files that go with it, in their order.", graphql_type=list[Attachment])
+    async def attachments(root: strawberry.Parent[rows.ScheduledMessage], info: Info) -> list[rows.Attachment]:
+        viewer = info.context.viewer.key
+        keys = [AttachmentKey(viewer, each) for each in root.attachment_keys]
+        found = await asyncio.gather(*(loading.find_attachment(info, key) for key in keys))
+        return [each for each in found if each is not None]
 
     @strawberry.field(description="The message that it became, once it is SENT.", graphql_type=Message | None)
     async def message(root: strawberry.Parent[rows.ScheduledMessage], info: Info) -> rows.Message | None:

@@ -15,7 +15,7 @@ from resolvers.errors import RefusedError, UserError
 from resolvers.scheduling import Change, Scheduled, ScheduleRequest
 from schema.context import Info
 from schema.messages import BodyFormat
-from schema.mutations.contents import KEY, REPLY, content
+from schema.mutations.contents import ATTACHMENTS, KEY, REPLY, content
 from schema.mutations.outcomes import ERRORS, INPUT
 from schema.mutations.sending import MessageTarget
 from schema.pages import given
@@ -32,11 +32,18 @@ class ScheduleMessageInput:
     client_message_id: str | None = strawberry.field(default=UNSET, description=KEY)
     reply_to_id: strawberry.ID | None = strawberry.field(default=UNSET, description=REPLY)
     format: BodyFormat | None = strawberry.field(default=UNSET, description="How it is written; PLAIN by default.")
+    attachment_ids: list[strawberry.ID] | None = strawberry.field(default=UNSET, description=ATTACHMENTS)
 
     def row(self) -> ScheduleRequest:
         conversation, user = given(self.to.conversation_id), given(self.to.user_id)
         return ScheduleRequest(
-            content(self.body, self.client_message_id, self.reply_to_id, self.format),
+            content(
+                self.body,
+                self.client_message_id,
+                self.reply_to_id,
+                self.format,
+                attachment_ids=self.attachment_ids,
+            ),
             self.send_at,
             conversation=parse_conversation_id(conversation) if conversation is not None else None,
             user=parse_user_id(user) if user is not None else None,

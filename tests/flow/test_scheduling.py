@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from db import attachments
+from db.pool import Database
 from tests.flow import database
 from tests.flow.client import PATIENCE, Client, Json, Parley
 from tests.flow.membership import remove
+from tests.flow.test_attachments import upload
 
 pytestmark = pytest.mark.usefixtures("common_server")
 
@@ -215,6 +218,29 @@ async def test_the_list_is_by_time_what_is_to_come_first(ada: Client, grace: Cli
     pending = (await ada.run(LIST, status=["PENDING"]))["viewer"]["scheduledMessages"]["nodes"]
     assert bodies == ["200", "400", "500", "100", "300"]
     assert [node["body"] for node in pending] == ["200", "400", "500"]
+
+
+async def test_files_go_with_it(parley: Parley, ada: Client, grace: Client) -> None:
+    """They are kept for it, however old they are; those in a message already are refused."""
+    conversation = await ada.start(grace)
+    file, sent = [(await upload(ada))["id"] for _ in range(2)]
+    await ada.send(conversation, "now", attachmentIds=[sent])
+    to = {"conversationId": conversation}
+    used = await schedule(ada, to=to, attachmentIds=[sent])
+    pending = (await schedule(ada, "", to=to, attachmentIds=[file]))["scheduledMessage"]
+    opened = await Database.open(parley.database_url, pool_size=1)
+    async with opened.system() as connection:
+        await attachments.forget_unsent(connection, 0, 1_000)
+    await opened.close()
+    await change(ada, RESCHEDULE, scheduledMessageId=pending["id"], sendAt=later(0.1))
+    await settled(ada, pending["id"])
+    files = await grace.run(
+        "query ($id: ID!) { conversation(id: $id) { lastMessage { seq attachments { id } } } }", id=conversation
+    )
+    asked = "query ($id: ID!) { node(id: $id) { ... on ScheduledMessage { attachments { id } } } }"
+    assert len(used["errors"]) == 1
+    assert files["conversation"]["lastMessage"] == {"seq": 2, "attachments": [{"id": file}]}
+    assert await ada.run(asked, id=pending["id"]) == {"node": {"attachments": [{"id": file}]}}
 
 
 async def test_a_fault_puts_it_off(parley: Parley, ada: Client, grace: Client) -> None:

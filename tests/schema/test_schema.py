@@ -233,6 +233,7 @@ input ScheduleMessageInput {
   body: String!
   replyToId: ID
   format: BodyFormat
+  attachmentIds: [ID!]
   sendAt: DateTime!
 }
 input RescheduleMessageInput { scheduledMessageId: ID! sendAt: DateTime body: String format: BodyFormat }

@@ -34,6 +34,13 @@ def upgrade() -> None:
         sa.Column("format", sa.Text, server_default=sa.text("'PLAIN'"), nullable=False),
         sa.Column("body", sa.Text, nullable=False),
         sa.Column("reply_to_seq", sa.Integer, nullable=True),
+        sa.Column(
+            "attachment_ids",
+            sa.ARRAY(sa.Uuid),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="uploads of the sender's, kept for it",
+        ),
         sa.Column("send_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("status", sa.Text, server_default=sa.text("'PENDING'"), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True, comment="when it is tried; null: it is settled"),
