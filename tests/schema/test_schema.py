@@ -197,6 +197,7 @@ type Mutation {
   scheduleMessage(input: ScheduleMessageInput!): ScheduleMessagePayload!
   rescheduleMessage(input: RescheduleMessageInput!): ScheduleMessagePayload!
   cancelScheduledMessage(input: CancelScheduledMessageInput!): ScheduleMessagePayload!
+  createUpload(input: CreateUploadInput!): CreateUploadPayload!
   updateProfile(input: UpdateProfileInput!): UpdateProfilePayload!
   blockUser(input: BlockUserInput!): BlockUserPayload!
   unblockUser(input: BlockUserInput!): BlockUserPayload!
@@ -226,6 +227,26 @@ input RemoveParticipantInput { conversationId: ID! userId: ID! }
 input SetParticipantRoleInput { conversationId: ID! userId: ID! role: ParticipantRole! }
 type ParticipantsPayload { conversation: Conversation errors: [ParticipantsError!]! }
 union ParticipantsError = NotFoundError | PermissionDeniedError | ValidationError
+
+input CreateUploadInput { filename: String! contentType: String! size: Int! checksum: String! }
+type CreateUploadPayload {
+  attachment: Attachment
+  uploadUrl: String
+  method: String
+  headers: [UploadHeader!]!
+  errors: [CreateUploadError!]!
+}
+type UploadHeader { name: String! value: String! }
+union CreateUploadError = PermissionDeniedError | ValidationError
+type Attachment implements Node {
+  id: ID!
+  filename: String!
+  contentType: String!
+  size: Int!
+  url: String!
+  width: Int
+  height: Int
+}
 
 input ScheduleMessageInput {
   to: MessageTarget!
