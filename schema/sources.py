@@ -18,9 +18,7 @@ from graphql import (
     GraphQLOutputType,
     GraphQLScalarType,
     GraphQLString,
-    GraphQLUnionType,
     Undefined,
-    get_nullable_type,
 )
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
 from graphql.type import TypeNameMetaFieldDef
@@ -201,10 +199,6 @@ class Source:
     def _list(self, item: GraphQLOutputType, details: FieldDetailsList, v: str) -> list[str]:
         # Other iterables can be read but once, so that there would be nothing left to do again after a surprise.
         checked = _unless(f"type({v}) is list or type({v}) is tuple")
-        if isinstance(
-            get_nullable_type(item), GraphQLUnionType
-        ):  # errors of a mutation, of which there are mostly none
-            return [checked, _unless(f"not {v}"), f"{v} = []"]
         if isinstance(item, GraphQLNonNull) and isinstance(item.of_type, GraphQLObjectType):
             return [checked, f"{v} = {self._rows(item.of_type, details)}({v}, told)"]
         function = self._name("item", None)
