@@ -32,7 +32,7 @@ def _page(shape: Shape, *, searched: bool) -> Statement:
     if searched:
         # OFFSET 0 keeps the planner from looking at everybody in the order of handles.
         found = text(
-            "SELECT u.handle FROM parley.users u WHERE u.words @@ CAST(CAST(:query AS text) AS tsquery) OFFSET 0"
+            "SELECT u.handle FROM parley.users u WHERE u.words @@ (SELECT CAST(CAST(:query AS text) AS tsquery)) OFFSET 0"
         ).bindparams(bindparam("query", type_=Text))
         matching = found.columns(_users.c.handle).subquery("matching")
         base = select(matching.c.handle)
@@ -49,12 +49,12 @@ _MET = Statement(
     text("""
     SELECT met.id, met.handle, met.name, met.avatar_url, EXISTS (
         SELECT FROM parley.users u
-        WHERE u.handle <= :after AND u.words @@ CAST(CAST(:query AS text) AS tsquery))
+        WHERE u.handle <= :after AND u.words @@ (SELECT CAST(CAST(:query AS text) AS tsquery)))
     FROM (
         SELECT u.id, u.handle, u.name, u.avatar_url, u.words FROM parley.users u
         WHERE u.handle > :after ORDER BY u.handle LIMIT :walk
     ) AS met
-    WHERE met.words @@ CAST(CAST(:query AS text) AS tsquery)
+    WHERE met.words @@ (SELECT CAST(CAST(:query AS text) AS tsquery))
     ORDER BY met.handle LIMIT :size
     """).bindparams(
         bindparam("after", type_=Text),

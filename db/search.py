@@ -24,7 +24,7 @@ from db.pool import Connection
 from db.statements import Record, Statement
 
 _SHORTEST_WALK = 1_000  # entries
-_FIRST = 8  # conversations in the first stretch of a walk; then twice as many, and so on
+_FIRST = 16  # conversations in the first stretch of a walk; then four times as many, and so on
 
 _MICROSECOND = timedelta(microseconds=1)
 _EARLIEST, _LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
@@ -133,6 +133,8 @@ async def rooms(connection: Connection, viewer: UUID, conversation: UUID | None)
 
 _Shape = tuple[bool, bool]
 
+# By itself, or it would be read again for each row.
+_QUERY = "(SELECT CAST(CAST(:query AS text) AS tsquery))"
 _DURING = "e.at BETWEEN :since AND :at AND (e.at, e.conversation_id, e.seq) <= (:at, :conversation, :seq)"
 _PARAMETERS: list[BindParameter[Any]] = [
     bindparam("conversations", type_=ARRAY(Uuid)),
@@ -149,7 +151,7 @@ _OF_SENDER, _OF_ATTACHMENT = bindparam("sender", type_=Uuid), bindparam("has_att
 
 def _statement(template: str, shape: _Shape) -> Statement:
     """`{matches}` is true of an entry `e` that is a hit, but for where and when it is."""
-    matches, parameters = "e.words @@ CAST(CAST(:query AS text) AS tsquery)", list(_PARAMETERS)
+    matches, parameters = f"e.words @@ {_QUERY}", list(_PARAMETERS)
     of_sender, of_attachment = shape
     if of_sender:
         matches += " AND e.sender_id = :sender"
@@ -274,7 +276,7 @@ async def _walk(connection: Connection, search: Search, start: Hit, size: int) -
         if left < 1 and not may_see_all:
             return None
         start = min(start, _just_before(end))
-        count *= 2
+        count *= 4
 
 
 def _met(rooms: Sequence[Room], records: Sequence[Record]) -> list[Hit]:
@@ -290,8 +292,8 @@ def _met(rooms: Sequence[Room], records: Sequence[Record]) -> list[Hit]:
 
 # 1: divided by one and the logarithm of the message's length.
 _RANKS = Statement(
-    text("""
-    SELECT e.at, e.conversation_id, e.seq, ts_rank(e.words, CAST(CAST(:query AS text) AS tsquery), 1)
+    text(f"""
+    SELECT e.at, e.conversation_id, e.seq, ts_rank(e.words, {_QUERY}, 1)
     FROM unnest(:conversations, :seqs) AS hit(conversation_id, seq)
     JOIN parley.search_entries e ON e.conversation_id = hit.conversation_id AND e.seq = hit.seq
     """).bindparams(
@@ -323,7 +325,7 @@ _SNIPPETS = Statement(
     SELECT m.conversation_id, m.seq, ts_headline(
         CAST(CAST(:configuration AS text) AS regconfig),
         translate(left(m.body, 10000), '{BEGIN_MARK}{END_MARK}', ''),
-        CAST(CAST(:query AS text) AS tsquery),
+        {_QUERY},
         CASE WHEN length(m.body) <= {_WHOLE} THEN '{_MARKS}, HighlightAll=true' ELSE '{_FRAGMENTS}' END)
     FROM unnest(:conversations, :seqs) AS hit(conversation_id, seq)
     JOIN parley.messages m ON m.conversation_id = hit.conversation_id AND m.seq = hit.seq
