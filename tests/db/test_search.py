@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from db import appends, search, search_index, starts, users
 from db.appends import Draft
-from db.keys import new_key
+from db.keys import new_key, new_sensitive_key
 from db.pool import Connection, Database
 from db.rows import User
 from db.search import NEWEST_OF_ALL, Hit, Room, Search, Wanted
@@ -36,12 +36,10 @@ async def _person(database: Database, handle: str) -> User:
         )
 
 
-async def _conversation(database: Database, *people: User) -> UUID:
-    key, (founder, *others) = new_key(), people
+async def _conversation(database: Database, *people: User, key: UUID | None = None) -> UUID:
+    key, (founder, *others) = key or new_key(), people
     async with database.viewer(founder.key) as connection, connection.transaction():
-        await starts.create(
-            connection, NewConversation(key, founder.key, tuple(each.key for each in others), "GROUP", title="some")
-        )
+        await starts.create(connection, NewConversation(key, founder.key, tuple(each.key for each in others), "GROUP"))
     return key
 
 
@@ -184,10 +182,17 @@ async def test_messages_are_taken_in_from_the_log(database: Database) -> None:
     await _index(database)
     assert await _entries(database) == [(1, "one"), (2, "two"), (3, "three"), (4, "four"), (5, "five")]
 
-    secret = await _conversation(database, ada)
+    secret = await _conversation(database, ada, key=new_sensitive_key())
     async with database.system() as connection:
-        await connection.driver.execute("UPDATE parley.conversations SET is_sensitive = true WHERE id = $1", secret)
-    await _send(database, ada, secret, *(str(number) for number in range(5)))
+        await connection.driver.execute(
+            "INSERT INTO parley.messages (conversation_id, seq, sender_id, body, created_at) VALUES ($1, 1, $2, 'x', now())",
+            secret,
+            ada.key,
+        )
+        await connection.driver.execute(
+            "INSERT INTO parley.events (conversation_id, revision, kind, at, seq) VALUES ($1, 2, 'MessageSent', now(), 1)",
+            secret,
+        )
     await _send(database, ada, conversation, "six", "seven")
     async with database.system() as connection:
         await connection.driver.execute("UPDATE parley.messages SET kind = 'SYSTEM' WHERE seq = 7")
