@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from db import users
 from db.keys import MessageKey, new_key
 from db.rows import User
-from resolvers import receipts, sending, starting
+from resolvers import reactions, receipts, sending, starting
 from resolvers.contents import Content
 from resolvers.identity import Caller
 from resolvers.service import Service
@@ -37,9 +37,12 @@ _GROUP = [
 async def seed(service: Service) -> None:
     """Add what of the demo is not there yet: everything in it has a key, so a second call adds nothing."""
     callers = await _people(service)
-    await _talk(service, callers, "demo-direct", None, ("grace",), _DIRECT)
-    first = await _talk(service, callers, "demo-group", "Apollo crew", ("ada", "grace", "linus"), _GROUP)
-    await receipts.mark(service, callers["linus"].user, first.conversation, first.seq, is_read=True)
+    pair = await _talk(service, callers, "demo-direct", None, ("grace",), _DIRECT)
+    crew = await _talk(service, callers, "demo-group", "Apollo crew", ("ada", "grace", "linus"), _GROUP)
+    await receipts.mark(service, callers["linus"].user, crew[0].conversation, crew[0].seq, is_read=True)
+    await reactions.add(service, callers["grace"].user, pair[2], "🦋")
+    for handle in ("ada", "linus"):
+        await reactions.add(service, callers[handle].user, crew[0], "🚀")
 
 
 async def find_people(service: Service) -> list[User]:
@@ -65,8 +68,8 @@ async def _talk(
     title: str | None,
     others: tuple[str, ...],
     lines: list[tuple[str, str, int | None]],
-) -> MessageKey:
-    """One conversation; returns its first message's key."""
+) -> list[MessageKey]:
+    """One conversation; returns the keys of its messages."""
     (starter, opening, _), *rest = lines
     request = StartRequest(
         participants=tuple(callers[handle].user.key for handle in others),
@@ -81,4 +84,4 @@ async def _talk(
         content = Content(body, f"{key}-{index}", said[answers] if answers is not None else None)
         sent = await sending.send(service, callers[speaker], content, conversation=started.conversation)
         said.append(sent.key)
-    return said[0]
+    return said

@@ -199,7 +199,7 @@ subscription Live(
     ... on MessageEdited { message { seq body editedAt } }
     ... on MessageDeleted { message { seq deletedAt } }
     ... on ReactionsChanged {
-      message { seq reactions { emoji count } }
+      message { seq body reactions { emoji count } }
     }
   }
 }
@@ -248,7 +248,7 @@ export const DEFAULT_TABS = [
   { query: REACT, variables: JSON.stringify({ messageId: '', emoji: '👍' }, null, 2) },
   { query: EDIT, variables: JSON.stringify({ myMessageId: '', body: 'Said *better*' }, null, 2) },
   { query: MARK_READ, variables: variables() },
-  { query: SEARCH, variables: JSON.stringify({ query: 'hello' }, null, 2) },
+  { query: SEARCH, variables: JSON.stringify({ query: 'moth or patch' }, null, 2) },
   { query: LIVE, variables: variables() },
   { query: EVERYTHING },
 ];
