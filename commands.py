@@ -148,6 +148,43 @@ def export(
 
 
 @app.command()
+def erase(
+    user: Annotated[str, typer.Option(metavar="HANDLE", help="Who is to be erased.")],
+    messages: Annotated[
+        str,
+        typer.Option(metavar="delete|keep", help="What becomes of their messages: tombstones, or messages of nobody."),
+    ],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove a person for good: nothing in the database or among the files names them afterwards.
+
+    Servers may run meanwhile. Run again, it goes on where it broke off, and does nothing where there is nobody.
+    """
+    configured = settings.load()
+    if messages not in {"delete", "keep"}:
+        raise typer.BadParameter("--messages is delete or keep")
+    if not yes:
+        typer.confirm(f"Erase {user} for good?", abort=True, err=True)
+    import files  # noqa: PLC0415
+    from db.encryption import Keyring  # noqa: PLC0415
+    from db.pool import Database  # noqa: PLC0415
+    from resolvers import erasing  # noqa: PLC0415
+
+    async def run(url: str) -> bool:
+        database = await Database.open(url, pool_size=1, keyring=Keyring(configured.keys))
+        try:
+            storage = files.opened(configured).storage
+            return await erasing.erase(database, storage, user, keeps_messages=messages == "keep")
+        finally:
+            await database.close()
+
+    with _migrated_database(configured) as url:
+        was_there = asyncio.run(run(url))
+    typer.echo(f"{user} is erased" if was_there else f"there is nobody of the handle {user!r}")
+
+
+@app.command()
 def seed() -> None:
     """Add a small demo: people, a direct and a group conversation, unread messages. Run again, it adds nothing."""
     configured = settings.load()

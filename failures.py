@@ -13,8 +13,9 @@ from db.pool import DatabaseUnavailableError, RoleError
 from db.reach import UnusableDatabaseError
 from outputs import UnwritableOutputError
 from resolvers.checks import CheckError
+from resolvers.erasing import ErasureFailedError
 from resolvers.tokens.errors import InvalidTokenError, KeyConfigurationError, KeySetError
-from storage import UnusableStorageError
+from storage import StorageUnavailableError, UnusableStorageError
 
 
 class PortError(Exception):
@@ -24,6 +25,7 @@ class PortError(Exception):
 _EXPLAINED = (
     CheckError,
     CommandError,  # a revision there is none of
+    ErasureFailedError,
     ExportFailedError,
     ImportFailedError,
     InvalidTokenError,
@@ -36,6 +38,7 @@ _EXPLAINED = (
     SealedError,
     UnusableDatabaseError,
     UnusableKeysError,
+    StorageUnavailableError,
     UnusableStorageError,
     UnwritableOutputError,
 )

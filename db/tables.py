@@ -660,3 +660,14 @@ last_seen = Table(
     comment="When a user's last socket was gone.",
     postgresql_with={"fillfactor": 80},
 )
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("handle", Text, nullable=False, comment="which they had, and which is looked for"),
+    Column("name", Text, comment="the same"),
+    Column("keeps_messages", Boolean, nullable=False, comment="without their sender; false: as tombstones"),
+    Column("begun_at", _timestamp, nullable=False),
+    comment="Somebody who is being erased, from when it begins until nothing is left of them.",
+)

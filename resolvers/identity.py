@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from uuid import UUID
 
 from db import users
@@ -15,6 +16,7 @@ from resolvers.tokens.claims import Claims
 from resolvers.tokens.errors import InvalidTokenError, KeysUnavailableError
 
 _REMEMBERED = 10_000  # users
+_TRUSTED = 60.0  # seconds until the database is asked whether somebody is still there
 
 Profile = tuple[str | None, str | None, tuple[str, ...]]
 
@@ -35,6 +37,7 @@ class Identity:
         self._verifier = verifier
         self._database = database
         self._known: OrderedDict[str, tuple[Profile, User]] = OrderedDict()
+        self._seen: dict[str, float] = {}
         self._changes = 0  # of profiles, that were heard of
 
     async def caller(self, token: str) -> Caller:
@@ -57,7 +60,7 @@ class Identity:
         """The user of this handle. The database is asked only when the profile is not as it was the last time."""
         profile = (claims.name, claims.picture, claims.roles)
         known = self._known.get(claims.handle)
-        if known is not None and known[0] == profile:
+        if known is not None and known[0] == profile and await self._is_there(known[1]):
             self._known.move_to_end(claims.handle)
             return known[1]
         changes = self._changes
@@ -74,6 +77,17 @@ class Identity:
         if changes != self._changes:
             return user  # who may have changed since they were read
         self._known[claims.handle] = (profile, user)
+        self._seen[claims.handle] = monotonic()
         if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+            forgotten, _ = self._known.popitem(last=False)
+            self._seen.pop(forgotten, None)
         return user
+
+    async def _is_there(self, user: User) -> bool:
+        """Whether the user still is who has that handle: who is erased comes back as somebody new."""
+        if monotonic() - self._seen.get(user.handle, 0.0) < _TRUSTED:
+            return True
+        async with self._database.system() as connection:
+            found = await users.by_handles(connection, [user.handle])
+        self._seen[user.handle] = monotonic()
+        return [other.key for other in found] == [user.key]

@@ -30,6 +30,7 @@ CLOSED = {
     "presence_servers",
     "presences",
     "last_seen",
+    "erasures",
 }
 """Which are no viewer's."""
 
