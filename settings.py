@@ -206,6 +206,12 @@ class Settings(BaseSettings):
     log_retention_days: int = Field(
         0, ge=0, le=36_500, description="Days for which the log of events reaches back; a client whose cursor is older is told to load anew (`ResyncRequired`). `0`: for ever."
     )  # fmt: skip
+    retention_direct_days: int = Field(
+        0, ge=0, le=36_500, description="Days after which messages of direct conversations are removed, with all that belongs to them. `0`: never."
+    )  # fmt: skip
+    retention_group_days: int = Field(
+        0, ge=0, le=36_500, description="Days after which messages of groups are removed, with all that belongs to them. `0`: never."
+    )  # fmt: skip
 
     ping_interval: float = Field(20, ge=1, le=3600, description="Seconds from one ping to the next on a websocket.")
     ping_timeout: float = Field(

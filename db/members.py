@@ -46,7 +46,10 @@ _ADD = Statement(
     text("""
     WITH arrival AS (
         INSERT INTO parley.memberships (user_id, conversation_id, history_from_seq, joined_revision)
-        SELECT key, :conversation, :from_seq, :revision FROM unnest(:people) AS key
+        SELECT key, :conversation, greatest(:from_seq, (
+            SELECT coalesce((SELECT min(m.seq) FROM parley.messages m WHERE m.conversation_id = c.id), c.last_seq + 1)
+            FROM parley.conversations c WHERE c.id = :conversation)), :revision
+        FROM unnest(:people) AS key
     ), gone AS (
         DELETE FROM parley.departures d WHERE d.conversation_id = :conversation AND d.user_id = ANY(:people)
     )
@@ -65,7 +68,10 @@ _ADD = Statement(
 async def add(
     connection: Connection, conversation: UUID, people: Sequence[UUID], *, from_seq: int, revision: int, read_seq: int
 ) -> None:
-    """Make them members, by the event of this revision, who see what there is from a seq on and have read up to another."""
+    """Make them members, by the event of this revision, who have read up to a seq, and see what there is from another on.
+
+    Where older messages were removed, that is from the first on that is left.
+    """
     await _ADD.run(
         connection,
         conversation=conversation,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from resolvers import attachments, dispatching, limits, search, statistics
 from resolvers.jobs import Job
-from resolvers.retention import LogTrimmer
+from resolvers.retention import LogTrimmer, MessageTrimmer
 from resolvers.service import Service
 
 
@@ -17,4 +17,7 @@ def jobs(service: Service) -> Iterator[Job]:
     yield statistics.job(service.database)
     if service.policy.log_retention_days:
         yield LogTrimmer(service.database, service.policy.log_retention_days).job
+    direct_days, group_days = service.policy.retention_direct_days, service.policy.retention_group_days
+    if direct_days or group_days:
+        yield MessageTrimmer(service.database, direct_days=direct_days, group_days=group_days).job
     yield from attachments.jobs(service)

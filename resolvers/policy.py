@@ -20,4 +20,6 @@ class Policy:
     presence_lifetime: float = 15.0
     rate_limits: tuple[str, ...] = ()
     log_retention_days: int = 0
+    retention_direct_days: int = 0
+    retention_group_days: int = 0
     search_language: str = "simple"

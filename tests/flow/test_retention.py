@@ -9,7 +9,7 @@ import pytest
 from db import retention
 from db.keys import parse_conversation_id
 from db.pool import Database
-from resolvers.retention import LogTrimmer
+from resolvers.retention import LogTrimmer, MessageTrimmer
 from tests.flow.client import PATIENCE, Client, Parley
 from tests.flow.database import rows, run
 
@@ -116,3 +116,94 @@ async def test_what_a_job_has_still_to_read_stays(parley: Parley, ada: Client, g
         trimmed = await retention.trim_log(connection, retention.FIRST, datetime.now(UTC), 10, 10)
     await database.close()
     assert trimmed.events == 0
+
+
+MESSAGES = """
+    query ($id: ID!, $first: Int, $after: String, $last: Int, $before: String, $aroundSeq: Int) { conversation(id: $id) {
+        messageCount lastMessage { seq } viewerState { unreadCount }
+        messages(first: $first, after: $after, last: $last, before: $before, aroundSeq: $aroundSeq) {
+            totalCount nodes { seq body replyTo { seq } reactions { emoji } mentions { handle } attachments { id } }
+            pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }
+"""
+
+
+async def _remove(url: str, direct_days: int, group_days: int) -> None:
+    database = await Database.open(url, pool_size=1)
+    try:
+        trimmer = MessageTrimmer(database, direct_days=direct_days, group_days=group_days)
+        while await trimmer.trim():
+            pass
+    finally:
+        await database.close()
+
+
+async def _age_messages(url: str, conversation: str, seqs: str) -> None:
+    await run(
+        url,
+        "UPDATE parley.messages SET created_at = now() - interval '31 days' "
+        f"WHERE conversation_id = '{parse_conversation_id(conversation)}' AND seq IN ({seqs})",
+    )
+
+
+async def test_old_messages_are_removed(
+    parley: Parley, ada: Client, grace: Client, linus: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest, with what belongs to them; pages, counts and flags are exact, whoever asks and whoever comes later."""
+    monkeypatch.setattr("resolvers.retention._MESSAGES", 2)
+    group, direct = await ada.start(grace, title="Engine"), await ada.start(grace)
+    first = (await ada.send(group, "one @grace"))["message"]["id"]
+    await grace.run(
+        "mutation ($input: ReactionInput!) { addReaction(input: $input) { errors { __typename } } }",
+        input={"messageId": first, "emoji": "👍"},
+    )
+    await ada.send_all(group, "two", "three", "four")
+    for body in ("five", "six"):
+        await ada.send(group, body, replyToId=first)
+    await ada.send_all(direct, "for ever")
+    cursor = (await ada.run("query ($id: ID!) { conversation(id: $id) { eventCursor } }", id=group))["conversation"]
+    await _age_messages(parley.database_url, group, "1, 2, 3, 5")  # the fourth is young, and what follows it stays
+    await _age_messages(parley.database_url, direct, "1")
+
+    await _remove(parley.database_url, 0, 30)
+
+    for client, unread in ((ada, 0), (grace, 3)):
+        found = (await client.run(MESSAGES, id=group))["conversation"]
+        assert [node["seq"] for node in found["messages"]["nodes"]] == [4, 5, 6]
+        assert [node["replyTo"] for node in found["messages"]["nodes"]] == [None] * 3
+        assert (found["messageCount"], found["messages"]["totalCount"], found["lastMessage"]) == (3, 3, {"seq": 6})
+        assert found["viewerState"]["unreadCount"] == unread
+    assert (await ada.run(MESSAGES, id=direct))["conversation"]["messageCount"] == 1
+    pages = [
+        ({"first": 2}, [4, 5], True, False),
+        ({"last": 2}, [5, 6], False, True),
+        ({"last": 3}, [4, 5, 6], False, False),
+        ({"first": 2, "aroundSeq": 1}, [4, 5], True, False),
+    ]
+    for arguments, seqs, has_next, has_previous in pages:
+        page = (await ada.run(MESSAGES, id=group, **arguments))["conversation"]["messages"]
+        assert [node["seq"] for node in page["nodes"]] == seqs
+        flags = (page["pageInfo"]["hasNextPage"], page["pageInfo"]["hasPreviousPage"])
+        assert flags == (has_next, has_previous), arguments
+    await ada.run(
+        "mutation ($input: AddParticipantsInput!) { addParticipants(input: $input) { errors { __typename } } }",
+        input={"conversationId": group, "participantIds": [await linus.id()]},
+    )
+    page = (await linus.run(MESSAGES, id=group, first=1))["conversation"]["messages"]
+    assert [node["seq"] for node in page["nodes"]] == [4]
+    assert page["pageInfo"]["hasPreviousPage"] is False
+
+    await _age_messages(parley.database_url, group, "4, 5, 6, 7")
+    await _remove(parley.database_url, 30, 30)
+    for client in (ada, grace, linus):
+        for id_ in (group, direct) if client is not linus else (group,):
+            found = (await client.run(MESSAGES, id=id_))["conversation"]
+            assert (found["messageCount"], found["lastMessage"], found["messages"]["nodes"]) == (0, None, [])
+            assert found["viewerState"]["unreadCount"] == 0
+            assert not found["messages"]["pageInfo"]["hasPreviousPage"]
+    inbox = await ada.run("{ conversations { nodes { id lastMessage { seq } } } viewer { unreadCount } }")
+    assert [node["lastMessage"] for node in inbox["conversations"]["nodes"]] == [None, None]
+    log = (await ada.run(PAGE, id=group, after=cursor["eventCursor"]))["conversation"]["events"]["nodes"]
+    assert {event["__typename"] for event in log} == {"ConversationChanged", "ParticipantsChanged"}
+    assert (await ada.send(group, "eight"))["message"]["seq"] == 8
+    found = (await linus.run(MESSAGES, id=group))["conversation"]
+    assert ([node["seq"] for node in found["messages"]["nodes"]], found["messageCount"]) == ([8], 1)
