@@ -21,6 +21,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BindParameter, Boolean, DateTime, Integer, Text, Uuid, bindparam, text
 
 from db.pool import Connection
+from db.search_words import PART, parted
 from db.statements import Record, Statement
 
 _SHORTEST_WALK = 1_000  # entries
@@ -89,12 +90,12 @@ class Room:
 
 
 _PARSE = Statement(
-    text("""
+    text(f"""
     SELECT state.configuration, parsed.query::text, querytree(parsed.query), plainto_tsquery(by.configuration, :last)::text,
         (SELECT c.reltuples::bigint FROM pg_class c WHERE c.oid = 'parley.search_entries'::regclass)
     FROM parley.search_state AS state
     CROSS JOIN LATERAL (SELECT CAST(state.configuration AS regconfig) AS configuration) AS by
-    CROSS JOIN LATERAL (SELECT websearch_to_tsquery(by.configuration, :query) AS query) AS parsed
+    CROSS JOIN LATERAL (SELECT websearch_to_tsquery(by.configuration, {parted(":query")}) AS query) AS parsed
     """).bindparams(bindparam("query", type_=Text), bindparam("last", type_=Text))
 )
 
@@ -324,7 +325,7 @@ _SNIPPETS = Statement(
     text(f"""
     SELECT m.conversation_id, m.seq, ts_headline(
         CAST(CAST(:configuration AS text) AS regconfig),
-        translate(left(m.body, 10000), '{BEGIN_MARK}{END_MARK}', ''),
+        {parted(f"translate(left(m.body, 10000), '{BEGIN_MARK}{END_MARK}', '')")},
         {_QUERY},
         CASE WHEN length(m.body) <= {_WHOLE} THEN '{_MARKS}, HighlightAll=true' ELSE '{_FRAGMENTS}' END)
     FROM unnest(:conversations, :seqs) AS hit(conversation_id, seq)
@@ -347,4 +348,7 @@ async def snippets(connection: Connection, query: Query, hits: Sequence[Hit]) ->
         conversations=[hit.conversation for hit in hits],
         seqs=[hit.seq for hit in hits],
     )
-    return {(conversation, seq): snippet for conversation, seq, snippet in records}
+    return {
+        (conversation, seq): snippet.replace(PART, "").replace(END_MARK + BEGIN_MARK, "")
+        for conversation, seq, snippet in records
+    }

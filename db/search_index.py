@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Integer, Text, Uuid, bindparam, text
 from db import log_readers
 from db.log_readers import Span
 from db.pool import Connection
+from db.search_words import parted
 from db.statements import Statement
 
 _READER = "search"
@@ -31,10 +32,11 @@ _BEGIN = Statement(
 )
 
 # Names of files are words of the message they came with.
+_WORDS = parted(f"concat_ws(' ', left(m.body, {_LONGEST}), files.names)")
 _ENTER = f"""
     INSERT INTO parley.search_entries (conversation_id, seq, sender_id, at, has_attachment, words)
     SELECT m.conversation_id, m.seq, m.sender_id, m.created_at, files.names IS NOT NULL, to_tsvector(
-        CAST(CAST(:configuration AS text) AS regconfig), concat_ws(' ', left(m.body, {_LONGEST}), files.names))
+        CAST(CAST(:configuration AS text) AS regconfig), {_WORDS})
     FROM said
     JOIN parley.messages m ON m.conversation_id = said.conversation_id AND m.seq = said.seq
     JOIN parley.conversations c ON c.id = m.conversation_id

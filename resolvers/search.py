@@ -27,7 +27,7 @@ RANKED = 1_000
 _INTERVAL = 0.5  # seconds until what was sent is looked for
 _BATCH = 500  # messages that are taken in together
 
-_UNFINISHED = re.compile(r"(?:^|\s)(\w+)$")
+_UNFINISHED = re.compile(r"(?:^|\s)(?!-)\S*?([^\W_]+)$")
 
 
 @dataclass(frozen=True, slots=True)

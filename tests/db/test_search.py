@@ -273,7 +273,7 @@ TYPED = [
     ("one two", "", "'one' & 'two'"),
     ("one two", "two", "'one' & 'two':*"),
     ('"one two" or -three four', "four", "'one' <-> 'two' | !'three' & 'four':*"),
-    ("one two-three", "three", "'one' & 'two-three' <-> 'two' <-> 'three':*"),
+    ("one two-three", "three", "'one' & 'two' <-> 'three':*"),
     ("it's", "s", "'it' <-> 's':*"),
     ("one & ! ( two", "two", "'one' & 'two':*"),
     ("-one", "", None),

@@ -57,6 +57,33 @@ async def test_words_are_found(ada: Client, grace: Client, linus: Client) -> Non
     assert await found(linus, "nothing") == [], "who is no participant finds nothing"
 
 
+@pytest.mark.parametrize(
+    ("body", "query", "marked"),
+    [
+        ("The <Difference> Engine", "difference", "The &lt;<mark>Difference</mark>&gt; Engine"),
+        ("a List<String> of names", "List<String>", "a <mark>List</mark>&lt;<mark>String</mark>&gt; of names"),
+        ('<p class="note">Hello</p>', "note", "&lt;p class=&quot;<mark>note</mark>&quot;&gt;Hello&lt;/p&gt;"),
+        ("R&D; for all", "d", "R&amp;<mark>D</mark>; for all"),
+        ("ask ada@example.com", "ada@exam", "ask <mark>ada</mark>@<mark>example</mark>.com"),
+        ("see https://example.com/tea/pot?x=1", "pot", "see https://example.com/tea/<mark>pot</mark>?x=1"),
+        ("either/or and snake_case", "case", "either/or and snake_<mark>case</mark>"),
+        ("Done.Thanks, 555-1234", "thanks 1234", "Done.<mark>Thanks</mark>, 555-<mark>1234</mark>"),
+        ("東京都は日本", "京都", "東<mark>京都</mark>は日本"),
+        ("Привет, мир", "привет", "<mark>Привет</mark>, мир"),
+        ("great🎉party", "🎉", "great<mark>🎉</mark>party"),
+    ],
+)
+async def test_a_word_is_found_wherever_it_stands(
+    ada: Client, grace: Client, body: str, query: str, marked: str
+) -> None:
+    """In markup, code, addresses, and scripts without spaces; and with other letters or in another order it is not."""
+    conversation = await ada.start(grace)
+    await ada.send_all(conversation, body, "都京 exam com.example@ada else")
+    await awaited(grace, "else", 1)
+    page = (await grace.run(SEARCH, query=query))["searchMessages"]
+    assert [(edge["node"]["body"], edge["snippet"]) for edge in page["edges"]] == [(body, marked)]
+
+
 async def test_what_is_asked_for_is_bounded(ada: Client) -> None:
     """In length and in number."""
     for variables in ({"query": "x" * 201}, {"query": "x", "first": 101}, {"query": "x", "first": 0}):
