@@ -1,9 +1,11 @@
 """One emoji: what a reaction is."""
 
+import re
 from functools import cache
 
 import emoji
 
+_SHORTCODE = re.compile(r":[\w+-]{1,62}:", re.ASCII)
 _PRESENTATIONS = {ord("\ufe0e"): None, ord("\ufe0f"): None}
 """The variation selectors of text and of emoji, which change how a character looks and not which it is."""
 
@@ -14,6 +16,13 @@ def normalised(text: str) -> str | None:
     Sequences count as they are recommended for interchange: with skin tone, joined ones, flags, keycaps.
     """
     return _emojis().get(text.translate(_PRESENTATIONS))
+
+
+def imported(text: str) -> str | None:
+    """The same for histories, where an emoji may be a shortcode like :bow:; one that only its system knew stays as it is."""
+    if not _SHORTCODE.fullmatch(text):
+        return normalised(text)
+    return normalised(emoji.emojize(text, language="alias")) or text
 
 
 @cache

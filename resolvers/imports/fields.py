@@ -175,7 +175,7 @@ def reactions(value: object) -> tuple[list[str], list[str]]:
     pairs: dict[tuple[str, str], None] = {}
     for field, reaction in objects("reactions", value, frozenset(("emoji", "user"))):
         given = key(f"{field}.emoji", reaction["emoji"], MAXIMUM_EMOJI)
-        emoji = emojis.normalised(given)
+        emoji = emojis.imported(given)
         if emoji is None:
             raise BadLineError("is no emoji", f"{field}.emoji", given)
         pair = (emoji, key(f"{field}.user", reaction["user"], MAXIMUM_KEY))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resolvers.emojis import normalised
+from resolvers.emojis import imported, normalised
 
 _EMOJIS = st.sampled_from(sorted(emoji.EMOJI_DATA))
 
@@ -44,3 +44,12 @@ def test_every_emoji_is_one(text: str) -> None:
     form = normalised(text)
     assert form is not None
     assert normalised(form) == form
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(":bow:", "🙇"), (":+1:", "👍"), ("❤", "❤️"), (":shipit:", ":shipit:"), (":a b:", None), ("x", None)],
+)
+def test_a_history_may_have_shortcodes(text: str, expected: str | None) -> None:
+    """Those that Unicode's lists do not know were their system's own, and stay."""
+    assert imported(text) == expected
