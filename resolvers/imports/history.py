@@ -37,6 +37,7 @@ _FIELDS: Final = {  # type → fields that must be there, fields that may be
         frozenset(("reactions", "edited_at", "kind", "format", "edits", "deleted_at", "attachments")),
     ),
 }
+_RARE: Final = _FIELDS["message"][1] - {"reactions", "edited_at"}
 TYPES: Final = tuple(_FIELDS)
 OTHER: Final = "other"
 """Stands for the type of a line that does not say, or names none of them."""
@@ -112,7 +113,13 @@ class History:
         if reply_to is not None:
             reply_to = fields.key("reply_to", reply_to, MAXIMUM_MESSAGE_KEY)
         edited_at = self._later("edited_at", record, created_at)
-        emojis, reactors = fields.reactions(record.get("reactions"))
+        emojis, reactors = fields.reactions(record["reactions"]) if record.get("reactions") is not None else ([], [])
+        if _RARE.isdisjoint(record):  # which is nearly all
+            said = mentions.handles(body, "PLAIN") if "@" in body else []
+            return MessageLine(
+                *(position, id_, conversation, sender, "TEXT", "PLAIN", body, created_at, edited_at, None, reply_to),
+                *(emojis, reactors, said, None, None, [], raw),
+            )
         written = fields.choice("format", record.get("format"), fields.FORMATS, "PLAIN")
         edits = fields.edits(record.get("edits"), self._max_body_length, self._time, created_at, edited_at)
         files, file_keys = fields.attachments(record.get("attachments"))
