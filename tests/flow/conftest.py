@@ -43,6 +43,7 @@ async def stoppable(database_url: str, **more: Any) -> AsyncIterator[tuple[Parle
         "log_format": "json",
         "attachments_dir": folder.name,
         "rate_limits": ("*=unlimited",),
+        "max_repeats": 0,
         **more,
     }
     if given.get("s3_bucket"):

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from resolvers import background
 from tests.flow.client import Client, Json, Parley
 from tests.flow.database import everything, run
 
@@ -43,6 +44,12 @@ GROUP_ROWS = (
 )  # members, conversation, event, participants; conversation, message, event, receipt; key
 DIRECT_ROWS = 1 + 2 + 1 + 1 + 2 + 4 + 1  # the pair before the rest
 SENT_ROWS = DIRECT_ROWS - 1  # no key of a start
+
+
+@pytest.fixture(autouse=True)
+def _no_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server does by itself would take steps, and leave something behind."""
+    monkeypatch.setattr(background, "jobs", lambda _service: ())
 
 
 @pytest.mark.parametrize(
