@@ -2,6 +2,9 @@
 
 import asyncio
 import hashlib
+import json
+import sys
+from asyncio.subprocess import PIPE
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,8 +21,11 @@ from tests.flow.conftest import serving
 from tests.flow.database import rows
 from tests.flow.host import KEY, Host, hosted
 from tests.flow.people import Person, present
+from tests.flow.test_import import PROJECT
+from tests.flow.test_import import environment as environment_of
 
 MESSAGE = "message { id seq body editedAt }"
+KEYS = "one:" + b64encode(b"k" * 32).decode()
 TEXT = b"Wednesday, at four\n"
 
 
@@ -59,7 +65,7 @@ async def parley(database_url: str, tmp_path: Path) -> AsyncIterator[Parley]:
         serving(
             database_url,
             word_list=words,
-            encryption_keys=SecretStr("one:" + b64encode(b"k" * 32).decode()),
+            encryption_keys=SecretStr(KEYS),
             attachments_dir=tmp_path / "attachments",
             rate_limits=("unpinMessage=1", "*=unlimited"),
             context_url=address,
@@ -69,7 +75,7 @@ async def parley(database_url: str, tmp_path: Path) -> AsyncIterator[Parley]:
         yield running
 
 
-async def test_a_story(parley: Parley, ada: Client, grace: Client, linus: Client) -> None:
+async def test_a_story(parley: Parley, ada: Client, grace: Client, linus: Client, tmp_path: Path) -> None:
     """Every chapter begins where the one before ended; at the end nobody has heard anything that is not in it."""
     moderator = parley.user("mod", roles=["moderator"])
     async with present(ada, grace, linus) as (one, two, three):
@@ -91,6 +97,7 @@ async def test_a_story(parley: Parley, ada: Client, grace: Client, linus: Client
         await _all_is_counted(crew, moderator)
         for person in crew.everybody:
             person.heard_all()
+        await _one_of_them_is_forgotten(crew, tmp_path)
 
 
 async def _a_group_is_started(crew: Crew) -> None:
@@ -458,3 +465,36 @@ async def _all_is_counted(crew: Crew, moderator: Client) -> None:
     assert counted["conversationsStarted"] == 3
     answer = await crew.ada.client.post(query, since=since)
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
+
+
+async def _one_of_them_is_forgotten(crew: Crew, tmp_path: Path) -> None:
+    environment = environment_of(crew.parley.database_url) | {
+        "PARLEY_ENCRYPTION_KEYS": KEYS,
+        "PARLEY_ATTACHMENTS_DIR": str(tmp_path / "attachments"),
+    }
+
+    async def command(*arguments: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "server.py", *arguments, cwd=PROJECT, env=environment, stdout=PIPE, stderr=PIPE
+        )
+        output, complaints = await process.communicate()
+        assert process.returncode == 0, complaints.decode()
+        return output.decode()
+
+    exported = [json.loads(line) for line in (await command("export", "--user", "linus")).splitlines()]
+    bodies = [line["body"] for line in exported if line["type"] == "message"]
+    assert {"I am sorry", "psst", "xyzzy opens it"} < set(bodies)
+
+    await command("erase", "--user", "linus", "--messages", "delete", "--yes")
+    left = await crew.ada.ask(
+        """query ($id: ID!) { conversation(id: $id) { participants { nodes { user { handle } } }
+            messages(last: 3) { nodes { body deletedAt sender { handle } } } } }""",
+        id=crew.group,
+    )
+    there = [each["user"]["handle"] for each in left["conversation"]["participants"]["nodes"]]
+    assert sorted(there) == ["ada", "grace"]
+    forgotten = left["conversation"]["messages"]["nodes"][-1]
+    assert (forgotten["body"], forgotten["sender"]) == ("", None)
+    assert await rows(crew.parley.database_url, "SELECT FROM parley.users WHERE handle = 'linus'") == []
+    everything_else = await crew.ada.ask('{ users(query: "linus") { totalCount } }')
+    assert everything_else["users"]["totalCount"] == 0
