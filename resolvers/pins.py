@@ -8,7 +8,8 @@ from db.keys import MessageKey
 from db.messages import MessageParts, Window
 from db.pool import Connection
 from db.rows import Message, User
-from resolvers.errors import Invalid, NotFound, PermissionDenied, RefusedError
+from resolvers import restrictions
+from resolvers.errors import Blocked, Invalid, NotFound, PermissionDenied, RefusedError
 from resolvers.permissions import Action, allows
 from resolvers.service import Service
 
@@ -18,7 +19,9 @@ _MESSAGE = ("input", "messageId")
 async def pin(service: Service, viewer: User, key: MessageKey) -> None:
     """Pin a message, if it is not pinned. Raises RefusedError."""
     async with service.database.viewer(viewer.key) as connection, connection.transaction():
-        message = await _message(connection, viewer, key)
+        message, is_blocked = await _message(connection, viewer, key)
+        if is_blocked:  # the other would be told
+            raise RefusedError(Blocked("nothing can be pinned in this conversation", _MESSAGE))
         if message.deleted_at is not None:
             raise RefusedError(Invalid("a deleted message cannot be pinned", _MESSAGE))
         count, is_pinned = await pins.count(connection, key)
@@ -50,12 +53,16 @@ async def of_conversations(
         return await pins.pinned(connection, conversations, parts)
 
 
-async def _message(connection: Connection, viewer: User, key: MessageKey) -> Message:
-    """The message, which the viewer may pin and unpin, under the row lock of its conversation. Raises RefusedError."""
+async def _message(connection: Connection, viewer: User, key: MessageKey) -> tuple[Message, bool]:
+    """The message, which the viewer may pin and unpin, under the row lock of its conversation, and whether that is blocked.
+
+    Raises RefusedError.
+    """
     seat = await memberships.lock(connection, viewer.key, key.conversation)
     found = await messages.window(connection, [Window(key.conversation, key.seq, key.seq)], MessageParts())
     if seat is None or not found:
         raise RefusedError(NotFound("there is no such message", _MESSAGE))
+    restrictions.refuse(seat.restricted_until, ("input",))
     if not allows(Action.PIN, role=seat.role, kind=seat.kind, is_own=found[0].sender_key == viewer.key):
         raise RefusedError(PermissionDenied(f"you may not {Action.PIN.value} here", _MESSAGE))
-    return found[0]
+    return found[0], seat.is_blocked

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from db import users
 from db.rows import User
+from resolvers import restrictions
 from resolvers.errors import Invalid, RefusedError, UserError
 from resolvers.service import Service
 from resolvers.tokens.claims import MAXIMUM_NAME, MAXIMUM_PICTURE, UNFIT, is_web_address
@@ -21,12 +22,19 @@ class Change:
     takes_back_avatar: bool = False
     shares_presence: bool | None = None
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether others read something else in it."""
+        return self.takes_back_name or self.takes_back_avatar or (self.name, self.avatar_url) != (None, None)
+
 
 async def update(service: Service, viewer: User, change: Change) -> None:
     """Change the viewer's profile; raises RefusedError."""
     if errors := _errors(change):
         raise RefusedError(*errors)
     async with service.database.system() as connection:
+        if change.is_seen:
+            await restrictions.refuse_viewer(connection, viewer.key, ("input",))
         await users.update_profile(
             connection,
             viewer.key,

@@ -167,7 +167,7 @@ UpdateViewerStateError = Annotated[
     strawberry.union("UpdateViewerStateError", description="Why the viewer's side of a conversation was not changed."),
 ]
 PinMessageError = Annotated[
-    NotFoundError | PermissionDeniedError | ValidationError | RateLimitedError,
+    NotFoundError | PermissionDeniedError | ValidationError | BlockedError | RateLimitedError,
     strawberry.union("PinMessageError", description="Why a message was not pinned, or not unpinned."),
 ]
 MarkReadError = Annotated[
@@ -201,7 +201,7 @@ ReactionError = Annotated[
     strawberry.union("ReactionError", description="Why nothing changed."),
 ]
 UpdateProfileError = Annotated[
-    ValidationError | RateLimitedError,
+    PermissionDeniedError | ValidationError | RateLimitedError,
     strawberry.union("UpdateProfileError", description="Why a profile was not changed."),
 ]
 BlockUserError = Annotated[

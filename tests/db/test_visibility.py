@@ -239,6 +239,36 @@ async def test_nobody_joins_uninvited(database: Database) -> None:
                 await connection.driver.execute("INSERT INTO parley.memberships VALUES ($1, $2)", eve.key, key)
 
 
+FILE = "(user_id, id, conversation_id, seq, position, filename, content_type, size, checksum, created_at)"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"INSERT INTO parley.attachments {FILE} VALUES ($2, $2, $1, 1, 1, 'f', 'text/plain', 1, '', now())",
+        "UPDATE parley.attachments SET conversation_id = $1, seq = 1, position = 1 WHERE user_id = $2",
+        "INSERT INTO parley.discarded_files VALUES ($1, $2, now())",
+        "INSERT INTO parley.participants (conversation_id, user_id, role, joined_at) VALUES ($1, $2, 'OWNER', now())",
+        "UPDATE parley.conversations SET history = 'ALL' WHERE id = $1 AND $2::uuid IS NOT NULL",
+        "UPDATE parley.conversations SET title = 'x' WHERE id = $1 AND $2::uuid IS NOT NULL",
+    ],
+)
+async def test_a_member_changes_nothing_past_their_rights(database: Database, statement: str) -> None:
+    """What others sent gets no file, no file of others is removed, nobody is let in, and no group is changed."""
+    ada, grace, eve = await _people(database, "ada", "grace", "eve")
+    key = await _conversation(database, ada, grace)
+    async with database.system() as connection:
+        await connection.driver.execute(
+            f"INSERT INTO parley.attachments {FILE} VALUES ($1, $1, NULL, NULL, NULL, 'f', 'text/plain', 1, '', now())",
+            grace.key,
+        )
+    async with database.viewer(grace.key) as connection:
+        subject = eve.key if "participants" in statement else grace.key
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with connection.transaction():
+                await connection.driver.execute(statement, key, subject)
+
+
 async def test_nobody_moves_somebody_elses_watermark(database: Database) -> None:
     """An update of another participant's row finds no row."""
     ada, grace = await _people(database, "ada", "grace")

@@ -226,6 +226,18 @@ async def test_reactions_are_not_sent_either(ada: Client, grace: Client) -> None
     assert [error["code"] for error in data["addReaction"]["errors"]] == ["BLOCKED"]
 
 
+async def test_nothing_is_pinned_either(ada: Client, grace: Client) -> None:
+    """The other would be told; to take a pin away is as before."""
+    conversation = await ada.start(grace)
+    keys = [(await ada.send(conversation, body))["message"]["id"] for body in ("one", "two")]
+    change = "mutation ($input: PinMessageInput!) { %s(input: $input) { errors { ... on UserError { code path } } } }"
+    assert (await ada.run(change % "pinMessage", input={"messageId": keys[0]}))["pinMessage"]["errors"] == []
+    await block(grace, ada)
+    refused = (await ada.run(change % "pinMessage", input={"messageId": keys[1]}))["pinMessage"]["errors"]
+    assert refused == [{"code": "BLOCKED", "path": ["input", "messageId"]}]
+    assert (await ada.run(change % "unpinMessage", input={"messageId": keys[0]}))["unpinMessage"]["errors"] == []
+
+
 async def test_nobody_is_added_by_whom_they_block(ada: Client, grace: Client, linus: Client) -> None:
     """Nor by who blocks them; others add them, and they meet there."""
     groups = {client: await client.start(linus, title="Engines") for client in (ada, grace)}

@@ -205,8 +205,11 @@ async def test_a_restricted_user_reads_and_no_more(ada: Client, grace: Client, m
         "startConversation": group,
         "editMessage": {"messageId": key, "body": "x"},
         "addReaction": {"messageId": theirs, "emoji": "👍"},
+        "pinMessage": {"messageId": theirs},
+        "unpinMessage": {"messageId": theirs},
+        "updateProfile": {"name": "What I would have said"},
     }
-    kinds = {"addReaction": "ReactionInput"}
+    kinds = {"addReaction": "ReactionInput", "unpinMessage": "PinMessageInput"}
     until = TOMORROW.isoformat().replace("+00:00", "Z")
     for name, given in calls.items():
         kind = kinds.get(name, f"{name[0].upper()}{name[1:]}Input")
