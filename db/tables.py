@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
     Uuid,
@@ -148,8 +149,8 @@ direct_conversations = Table(
 memberships = Table(
     "memberships",
     metadata,
-    Column("user_id", Uuid, ForeignKey(users.c.id), primary_key=True),
-    Column("conversation_id", Uuid, ForeignKey(conversations.c.id), primary_key=True),
+    Column("user_id", Uuid, ForeignKey(users.c.id)),
+    Column("conversation_id", Uuid, ForeignKey(conversations.c.id)),
     Column("is_pinned", Boolean, nullable=False, server_default=text("false")),
     Column("muted_until", _timestamp),
     Column(
@@ -182,6 +183,8 @@ memberships = Table(
         server_default=text("0"),
         comment="the transaction that last changed the user's own side, by parley.xact(); 0: none did",
     ),
+    # With what the policies of messages and events look up for every statement.
+    PrimaryKeyConstraint("user_id", "conversation_id", postgresql_include=["history_from_seq"]),
     # The conversations a user has joined since a horizon.
     Index("ix_memberships_user_id_xact", "user_id", "xact"),
     comment="A user's own side of a conversation, seen by that user alone; every right to a conversation rests on it.",

@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -259,6 +259,47 @@ async def test_brief_messages_are_the_same_as_far_as_they_go(database: Database,
             getattr(brief[0], name)
 
 
+async def _plans(database_url: str, asked: list[Any], **settings: str) -> list[dict[str, Any]]:
+    """Of what was asked in a viewer's name."""
+    settings |= {"role": APP_ROLE, "plan_cache_mode": "force_generic_plan"}
+    explaining = await asyncpg.connect(database_url, server_settings=settings)
+    plans = [
+        orjson.loads(await explaining.fetchval(f"EXPLAIN (VERBOSE, FORMAT JSON) {query.query}", *query.args))[0]["Plan"]
+        for query in asked
+        if "parley.viewer" in query.query  # the driver asks for types of its own accord
+    ]
+    await explaining.close()
+    return plans
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from _nodes(inner)
+
+
+async def test_a_page_touches_its_messages_alone(
+    database: Database, database_url: str, people: list[UUID], asked: list[Any]
+) -> None:
+    """However long the history is: where the page begins, its index is entered. And the policy asks an index alone."""
+    (key, *_) = await _everywhere(database)
+    panes = [Pane(3), Pane(3, is_forward=True), Pane(3, around=4)]
+    asked.clear()
+    for pane in panes:
+        async with database.viewer(people[0]) as connection:
+            await conversations.by_keys(
+                connection, people[0], [key], ConversationParts(messages=(pane, MessageParts(brief=True)))
+            )
+    plans = await _plans(database_url, asked, enable_seqscan="off", enable_bitmapscan="off")
+    assert len(plans) == len(panes)
+    for plan in plans:
+        (page,) = (node for node in _nodes(plan) if node.get("Relation Name") == "messages")
+        assert "seq >= GREATEST" in page["Index Cond"]
+        assert "GREATEST" not in page["Filter"]
+        (seats,) = (node for node in _nodes(page) if node.get("Relation Name") == "memberships")
+        assert (seats["Node Type"], seats["Index Name"]) == ("Index Only Scan", "pk_memberships")
+
+
 async def test_every_plan_names_the_viewer_first(
     database: Database, database_url: str, people: list[UUID], asked: list[Any]
 ) -> None:
@@ -268,15 +309,8 @@ async def test_every_plan_names_the_viewer_first(
     for read in questions.values():
         async with database.viewer(people[0]) as connection:
             await read(connection, people[0])
-    settings = {"role": APP_ROLE, "plan_cache_mode": "force_generic_plan", "parallel_setup_cost": "0"}
-    explaining = await asyncpg.connect(database_url, server_settings=settings)
-    await explaining.execute("SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0")
-    plans = [
-        orjson.loads(await explaining.fetchval(f"EXPLAIN (VERBOSE, FORMAT JSON) {query.query}", *query.args))[0]["Plan"]
-        for query in asked
-        if "parley.viewer" in query.query  # the driver asks for types of its own accord
-    ]
-    await explaining.close()
+    eager = {"parallel_setup_cost": "0", "parallel_tuple_cost": "0", "min_parallel_table_scan_size": "0"}
+    plans = await _plans(database_url, asked, **eager)
     assert len(plans) == len(questions)
     for plan in plans:
         outer, inner = plan["Plans"]
