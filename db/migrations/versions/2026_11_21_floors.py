@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "2026_11_21_floors"
-down_revision = "2026_11_21_erasures"
+down_revision = "2026_11_21_guards"
 branch_labels = None
 depends_on = None
 
