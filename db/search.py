@@ -7,7 +7,7 @@ viewer's name, which holds it to the policies once more.
 Two ways lead to hits. Frequent words are soon met on a walk back through the newest entries; rare ones are few in the
 index of words. So a search walks first, and asks the index when that did not do. How far it walks follows from what the
 index would cost: of M entries one in n has the word. Then `size` hits take a walk of n * size, and the index has M / n.
-Where these are alike, the walk is sqrt(size * M), whatever n is; an entry of the walk costs twice a hit of the index.
+Where these are alike, the walk is sqrt(size * M), whatever n is, but for what a hit of the index costs in entries of a walk.
 """
 
 import math
@@ -25,6 +25,7 @@ from db.search_words import PART, parted
 from db.statements import Record, Statement
 
 _SHORTEST_WALK = 1_000  # entries
+_HIT = 8  # entries of a walk that cost what a hit of the index does, whose row is fetched and looked at again
 _FIRST = 16  # conversations in the first stretch of a walk; then four times as many, and so on
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -252,7 +253,7 @@ async def _walk(connection: Connection, search: Search, start: Hit, size: int) -
     """
     rooms, since = search.rooms, search.wanted.since or _EARLIEST
     there = sum(room.size for room in rooms)
-    left = max(_SHORTEST_WALK, math.isqrt(size * search.entries // 2))
+    left = max(_SHORTEST_WALK, math.isqrt(_HIT * size * search.entries))
     may_see_all = there <= left
     statement = _walking(search.wanted.shape)
     hits: list[Hit] = []

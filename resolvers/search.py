@@ -21,7 +21,7 @@ from resolvers.service import Service
 DEFAULT_SIZE = 20
 LONGEST_QUERY = 200
 """Characters."""
-RANKED = 1_000
+RANKED = 500
 """Of so many hits, the newest, the order of ranks is made."""
 
 _INTERVAL = 0.5  # seconds until what was sent is looked for
