@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from db.keys import AttachmentKey, MessageKey
+from resolvers.blank import is_blank
 from resolvers.errors import Invalid, PermissionDenied, UserError
 
 LONGEST_KEY = 128
@@ -25,7 +26,7 @@ class Content:
 def errors(content: Content, roles: tuple[str, ...], longest_body: int, path: tuple[str, ...]) -> list[UserError]:
     """Everything that is wrong with the content that stands at `path` of the input."""
     found: list[UserError] = []
-    if not content.body.strip() and not content.attachments:
+    if is_blank(content.body) and not content.attachments:
         found.append(Invalid("a message needs a body that is not blank, or attachments", (*path, "body")))
     if len(content.body) > longest_body:
         message = f"the body has {len(content.body)} characters; {longest_body} are allowed"

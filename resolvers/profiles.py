@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from db import users
 from db.rows import User
 from resolvers import restrictions
+from resolvers.blank import is_blank
 from resolvers.errors import Invalid, RefusedError, UserError
 from resolvers.service import Service
 from resolvers.tokens.claims import MAXIMUM_NAME, MAXIMUM_PICTURE, UNFIT, is_web_address
@@ -53,7 +54,7 @@ async def update(service: Service, viewer: User, change: Change) -> None:
 def _errors(change: Change) -> list[UserError]:
     found: list[UserError] = []
     if change.name is not None and not _is_name(change.name):
-        message = f"a name has from 1 to {MAXIMUM_NAME} characters, and no control characters"
+        message = f"a name has from 1 to {MAXIMUM_NAME} characters, something to see and no control characters"
         found.append(Invalid(message, ("input", "name")))
     if change.avatar_url and not is_web_address(change.avatar_url):
         message = f"an avatarUrl is an http or https address of at most {MAXIMUM_PICTURE} characters"
@@ -62,4 +63,4 @@ def _errors(change: Change) -> list[UserError]:
 
 
 def _is_name(name: str) -> bool:
-    return 1 <= len(name.strip()) <= MAXIMUM_NAME and not UNFIT.search(name)
+    return not is_blank(name) and len(name.strip()) <= MAXIMUM_NAME and not UNFIT.search(name)

@@ -10,6 +10,7 @@ from db.keys import MessageKey, is_sensitive, new_key, new_sensitive_key
 from db.pool import Connection, RacedError
 from db.starts import Context, NewConversation, Pair, Start
 from resolvers import attachments, blocking, contents, contexts, directs, restrictions, sending
+from resolvers.blank import is_blank
 from resolvers.contents import Content
 from resolvers.errors import (
     ConversationExists,
@@ -167,7 +168,7 @@ async def _repeated(connection: Connection, before: Start, request: StartRequest
 
 def is_title(text: str) -> bool:
     """Whether a conversation may be called so."""
-    return 1 <= len(text.strip()) <= len(text) <= LONGEST_TITLE
+    return len(text) <= LONGEST_TITLE and not is_blank(text)
 
 
 def _errors(request: StartRequest, caller: Caller, service: Service) -> list[UserError]:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from resolvers.blank import is_blank
 from resolvers.tokens.errors import ExpiredTokenError, InvalidTokenError, shown
 
 MAXIMUM_HANDLE: Final = 255
@@ -136,7 +137,7 @@ def _name(name: object) -> str | None:
     kept = UNFIT.sub("", name).strip()[:MAXIMUM_NAME].rstrip()
     if kept != name:
         log.debug("token claim changed", claim="name", characters=len(name), kept=len(kept))
-    return kept or None
+    return None if is_blank(kept) else kept
 
 
 def _picture(picture: object) -> str | None:

@@ -97,6 +97,7 @@ async def test_a_group_is_renamed(crew: str, ada: Client, grace: Client) -> None
     ]  # fmt: skip
     assert [event["message"]["notice"]["title"] for event in events if "message" in event] == ["Team", None]
     assert refusal(await update(ada, crew, title=" ")) == ("ValidationError", "title")
+    assert refusal(await update(ada, crew, title="\u200b")) == ("ValidationError", "title")
 
 
 async def test_who_may_not_is_told_so(crew: str, ada: Client, grace: Client, linus: Client, eve: Client) -> None:

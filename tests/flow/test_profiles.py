@@ -68,6 +68,7 @@ async def test_presence_is_shared_or_not(parley: Parley, ada: Client) -> None:
     "values",
     [
         {"name": " "},
+        {"name": "\u200b\u202e"},
         {"name": "x" * 201},
         {"name": "a\nb"},
         {"avatarUrl": "javascript:alert(1)"},

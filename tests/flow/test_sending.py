@@ -255,11 +255,12 @@ async def test_a_first_message_cannot_be_a_reply(ada: Client, grace: Client, lin
     [
         ({"body": ""}, "body"),
         ({"body": " \t\n\u00a0\u3000"}, "body"),
+        ({"body": "\u200b\u202e\u2060 \ufeff"}, "body"),
         ({"body": "x" * 10_001}, "body"),
         ({"clientMessageId": ""}, "clientMessageId"),
         ({"clientMessageId": "k" * 129}, "clientMessageId"),
     ],
-    ids=["empty", "blank", "too long", "empty key", "key too long"],
+    ids=["empty", "blank", "nothing to see", "too long", "empty key", "key too long"],
 )
 async def test_content_that_cannot_be(parley: Parley, ada: Client, grace: Client, given: Json, name: str) -> None:
     """A ValidationError with its path, to a conversation as to a user, and nothing is changed."""

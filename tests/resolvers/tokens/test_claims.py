@@ -148,7 +148,14 @@ def test_leeway_forgives_a_clock_that_is_ahead(claim: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kept"),
-    [("a" * 201, "a" * 200), (" Ada\0 ", "Ada"), ("\ud800", None), ("  ", None), ("Ada 🦄", "Ada 🦄")],
+    [
+        ("a" * 201, "a" * 200),
+        (" Ada\0 ", "Ada"),
+        ("\ud800", None),
+        ("  ", None),
+        ("\u200b", None),
+        ("Ada 🦄", "Ada 🦄"),
+    ],
 )
 def test_name_is_cut_to_what_can_be_shown(name: str, kept: str | None) -> None:
     """A name too long or with unfit characters is cut, and does not lock its owner out."""
