@@ -16,6 +16,9 @@ from schema.context import Info
 from schema.pages import After, First, given, page_arguments
 from schema.search import MessageSearchConnection
 
+_COST = 1_000
+"""What a search counts as, in rows of an operation."""
+
 
 @strawberry.enum(description="What comes first of what was found.")
 class MessageSearchOrder(Enum):
@@ -74,6 +77,7 @@ class SearchQueries:
         first: First = UNSET,
         after: After = UNSET,
     ) -> search.Results:
+        info.context.spend(_COST)  # what it looks at, whatever it finds: a document may ask for a hundred searches
         found = asked(info)
         edges = found.beneath("edges")
         return await search.messages_found(

@@ -91,6 +91,14 @@ async def test_what_is_asked_for_is_bounded(ada: Client) -> None:
         assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
+async def test_one_operation_searches_a_few_times(ada: Client) -> None:
+    """Each search costs about the same, and takes nothing of a rate: a hundred of them would be seconds of the database."""
+    searches = [f'm{number}: searchMessages(query: "x") {{ nodes {{ id }} }}' for number in range(11)]
+    assert len(await ada.run(f"{{ {' '.join(searches[:10])} }}")) == 10
+    answer = await ada.post(f"{{ {' '.join(searches)} }}")
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["QUERY_TOO_COMPLEX"]
+
+
 async def test_filters(parley: Parley, ada: Client, grace: Client) -> None:
     """By conversation, sender, time and attachment; together, too. Of a conversation that is not one's own: nothing."""
     one, two = await ada.start(grace), await ada.start(grace, title="two")
