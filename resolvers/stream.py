@@ -71,6 +71,8 @@ class _Followed:
     def __init__(self, revision: int) -> None:
         self.delivered = revision
         self.listeners: set[Listener] = set()
+        self.rests_until = 0.0
+        """By the loop's clock: what happens before is read then, together."""
 
 
 class Hub:
@@ -134,6 +136,12 @@ class Hub:
     def delivered(self, conversation: UUID) -> int:
         """The last revision of a followed conversation that its listeners have heard."""
         return self._followed[conversation].delivered
+
+    def rest(self, conversation: UUID, seconds: float) -> None:
+        """Let what happens in the conversation for so long be read together, when the time is over."""
+        followed = self._followed.get(conversation)
+        if followed is not None:
+            followed.rests_until = asyncio.get_running_loop().time() + seconds
 
     def expect(self, viewer: UUID, newcomer: Newcomer, horizon: int) -> None:
         """Tell the newcomer of conversations that the viewer joins, or has joined at the horizon or above."""
@@ -218,8 +226,7 @@ class Hub:
                 self._is_look_due = False
                 await self._look()
             if self._behind:
-                behind, self._behind = self._behind, set()
-                await self._read(behind)
+                await self._read(self._rested())
             if self._receipts:
                 await self._read_receipts()
             if self._states:
@@ -249,6 +256,16 @@ class Hub:
         self.horizon = look.horizon
         for listener in {each for followed in self._followed.values() for each in followed.listeners}:
             listener.advance(look.horizon)
+
+    def _rested(self) -> set[UUID]:
+        """Take the conversations that are behind and do not rest; the others will be looked at when they have."""
+        loop = asyncio.get_running_loop()
+        behind, self._behind, now = self._behind, set(), loop.time()
+        found = {key: followed.rests_until for key in behind if (followed := self._followed.get(key))}
+        resting = {key: until for key, until in found.items() if until > now}
+        if resting:
+            loop.call_at(min(resting.values()), self._suspect, resting.keys())
+        return behind - resting.keys()
 
     async def _read(self, conversations: Iterable[UUID]) -> None:
         """Hand on what follows in the conversations, up to the end of each."""

@@ -192,7 +192,10 @@ class Group(Audience):
                 begun = perf_counter()
                 await self._offer(heard)
                 # A burst to many sockets takes a while. Everybody else gets as long, and what they send comes as one.
-                await asyncio.sleep(took if (took := perf_counter() - begun) > _LONG else 0)
+                pause = took if (took := perf_counter() - begun) > _LONG else 0
+                if pause:
+                    self.hub.rest(heard.conversation_key, pause)
+                await asyncio.sleep(pause)
 
     async def _offer(self, first: Event) -> None:
         """Offer the event, and those that follow it and were heard while what was before them was written."""

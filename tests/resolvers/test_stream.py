@@ -70,6 +70,10 @@ async def _take(subscriber: Subscriber, count: int) -> None:
     subscriber.sink.allow(count)
 
 
+async def _rest(world: World, conversation: UUID, time: int) -> None:
+    world.hub.rest(conversation, time / 10_000)
+
+
 small = st.integers(0, 12)
 WORLD: dict[Callable[..., Coroutine[Any, Any, None]], tuple[st.SearchStrategy[Any], ...]] = {
     _commit: (st.sampled_from([*CONVERSATIONS, *LATER]), small, st.booleans()),
@@ -81,6 +85,7 @@ WORLD: dict[Callable[..., Coroutine[Any, Any, None]], tuple[st.SearchStrategy[An
     _subscribe: (st.sampled_from([None, None, *CONVERSATIONS]), small, st.booleans()),
     _away: (st.booleans(),),
     _pass: (st.integers(1, 8),),
+    _rest: (st.sampled_from(CONVERSATIONS), small),
 }
 BLOWS: dict[Callable[..., Coroutine[Any, Any, None]], tuple[st.SearchStrategy[Any], ...]] = {
     _cut_off: (),
@@ -159,6 +164,40 @@ def test_readers_that_are_up_to_date_share_one_reading(*, is_together: bool) -> 
         assert {tuple(subscriber.received[CONVERSATIONS[0]]) for subscriber in world.subscribers} == {(2, 3)}
 
     _run(scenario)
+
+
+def test_what_happens_while_a_conversation_rests_is_read_together() -> None:
+    """When the time is over, whenever it was told; what happens elsewhere is read meanwhile."""
+    resting, other = CONVERSATIONS
+
+    async def scenario(world: World) -> None:
+        one, two = [await world.subscribe(key) for key in CONVERSATIONS]
+        for key in CONVERSATIONS:
+            world.commit(key, 1)
+        await world.settle()
+        await _pass(world, 100)  # the sweep's look too
+        world.log.readings = 0
+        world.hub.rest(resting, 0.05)
+        for _ in range(3):
+            world.commit(resting, 1)
+            world.deliver(-1)
+            await _pass(world, 6)
+        assert world.log.readings == 0
+        world.commit(other, 1)
+        world.deliver(-1)
+        await _heard_all(world, two)
+        assert (world.log.readings, one.received[resting]) == (1, [2])
+        await _heard_all(world, one)
+        assert (world.log.readings, one.received[resting]) == (2, [2, 3, 4, 5])
+
+    _run(scenario)
+
+
+async def _heard_all(world: World, subscriber: Subscriber) -> None:
+    async with asyncio.timeout(5):
+        while not world.has_all(subscriber):
+            subscriber.sink.progress.clear()
+            await subscriber.sink.progress.wait()
 
 
 def test_who_has_to_leave_is_told_and_hears_nothing_more() -> None:
