@@ -1,6 +1,7 @@
 """How long each fault lasts, where it happens, and the table at the end.
 
-A run is short, for `make test`; with SOAK=30 in the environment (`make soak`) each fault has 30 seconds.
+A run is short, for `make test`; with SOAK=30 in the environment (`make soak`) each fault has 30 seconds, and faults that
+are much like another happen too.
 """
 
 import os
@@ -30,6 +31,12 @@ def pytest_terminal_summary(config: pytest.Config) -> None:
     lines = config.stash.get(_LINES, [])
     if _SOAK and lines:
         report.show(lines)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _SOAK is None and item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.skip("much like another: `make soak` has it"))
 
 
 @pytest.fixture

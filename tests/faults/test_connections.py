@@ -4,6 +4,7 @@ import re
 import statistics
 from itertools import count, cycle
 
+import pytest
 from sqlalchemy import make_url
 
 from db.embedded.folder import socket_of
@@ -14,6 +15,7 @@ _MEGABYTE = 1_000_000
 _KEY = re.compile(rb"writer\d+-\d+/\d+")
 
 
+@pytest.mark.soak
 async def test_every_client_is_reset(database_url: str, serve: Serve, trial: Trial, seconds: float) -> None:
     """Every connection, of writers and readers, by RST and again a second later."""
     server = await serve(database_url)
@@ -60,6 +62,7 @@ async def test_a_commit_without_an_answer(database_url: str, serve: Serve, trial
         assert between.resets >= next(batches) // 4
 
 
+@pytest.mark.soak
 async def test_a_reader_stops_reading(database_url: str, serve: Serve, trial: Trial, is_long: bool) -> None:
     """Its socket stays open and fills: the server does not grow, its neighbours do not notice, and later it has everything."""
     server = await serve(database_url)

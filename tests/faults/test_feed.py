@@ -1,9 +1,12 @@
 """What wakes the live streams breaks: nothing that was said is lost, doubled, out of order or untold."""
 
+import pytest
+
 from tests.faults.conftest import Serve, Trial
 from tests.flow.database import terminate
 
 
+@pytest.mark.soak
 async def test_the_listener_dies(database_url: str, serve: Serve, trial: Trial, seconds: float) -> None:
     """Once, under load."""
     server = await serve(database_url)
@@ -28,6 +31,7 @@ async def test_the_listener_dies_again_and_again(database_url: str, serve: Serve
     await server.ready()
 
 
+@pytest.mark.soak
 async def test_all_connections_to_the_database_die(
     database_url: str, serve: Serve, trial: Trial, seconds: float
 ) -> None:

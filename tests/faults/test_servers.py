@@ -2,6 +2,8 @@
 
 import signal
 
+import pytest
+
 from db.embedded import EmbeddedPostgres
 from tests.faults.conftest import Serve, Trial
 from tests.faults.postgres import end, start_again
@@ -21,6 +23,7 @@ async def test_a_worker_is_killed(database_url: str, serve: Serve, trial: Trial,
     assert load.troubles
 
 
+@pytest.mark.soak
 async def test_a_worker_is_killed_while_the_database_is_away(
     database: EmbeddedPostgres, serve: Serve, trial: Trial, seconds: float
 ) -> None:
@@ -51,6 +54,7 @@ async def test_a_server_is_killed(database_url: str, serve: Serve, trial: Trial,
     assert load.troubles
 
 
+@pytest.mark.soak
 async def test_servers_are_replaced_in_turn(database_url: str, serve: Serve, trial: Trial, seconds: float) -> None:
     """SIGTERM and a new start of one after the other, while their clients go over to the other."""
     pair = [await serve(database_url), await serve(database_url)]

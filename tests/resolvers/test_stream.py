@@ -132,7 +132,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "SWEEP", 3600)
 
 
-@settings(deadline=None, max_examples=2000)
+@settings(deadline=None, max_examples=600)
 @given(st.lists(steps, max_size=50))
 def test_every_interleaving_delivers_exactly_the_log(script: list[tuple[Any, ...]]) -> None:
     """Transactions out of order; wake-ups lost, repeated, late; slow readers; connections lost; joins; outages."""

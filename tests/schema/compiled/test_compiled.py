@@ -38,12 +38,12 @@ def parley_atlas() -> Atlas:
 
 def test_every_selection_of_the_zoo(zoo_atlas: Atlas, hold: Hold) -> None:
     """Whatever is selected, in whatever way, over rows with all that can be wrong with them."""
-    hold(Trial(UNDER_TEST, zoo.build, ("plain", "other", "watched")), of_zoo(zoo_atlas), 200)
+    hold(Trial(UNDER_TEST, zoo.build, ("plain", "other", "watched")), of_zoo(zoo_atlas), 100)
 
 
 def test_every_selection_of_parley(parley_atlas: Atlas, hold: Hold) -> None:
     """The types that clients know, over the rows that the database returns."""
-    hold(Trial(UNDER_TEST, parley.build, ("one", "two")), of_parley(parley_atlas), 100)
+    hold(Trial(UNDER_TEST, parley.build, ("one", "two")), of_parley(parley_atlas), 60)
 
 
 _LISTS = """
