@@ -136,6 +136,7 @@ async def test_status_is_read_where_somebody_asks_for_it(counted: Counted) -> No
     conversation = await ada.start(grace)
     async with ada.socket() as plain, grace.socket() as asking:
         one = await plain.subscribe(PLAIN, id=conversation)
+        await all_live(counted, 1)
         sent = (await ada.send(conversation, "first"))["message"]["id"]
         assert (await plain.next(one))["conversationEvents"]["message"]["body"] == "first"
         await ada.run("{ __typename }")  # the driver tells of a statement a moment after it: at the latest now

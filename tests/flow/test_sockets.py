@@ -16,11 +16,12 @@ from websockets.asyncio.client import ClientConnection
 from websockets.typing import Subprotocol
 
 from tests.flow.client import PATIENCE, Client, Json, Parley, Socket, signed
+from tests.flow.editing import cursor
 
 pytestmark = pytest.mark.usefixtures("common_server")
 
 PROTOCOL = "graphql-transport-ws"
-FOLLOW = """subscription ($id: ID!) { conversationEvents(conversationId: $id) {
+FOLLOW = """subscription ($id: ID!, $after: String) { conversationEvents(conversationId: $id, after: $after) {
     ... on MessageSent { message { body } } } }"""
 
 
@@ -209,7 +210,8 @@ async def test_a_bad_operation_is_its_own_end(ada: Client, grace: Client, payloa
     """It answers `error` with a code and a requestId; its neighbours and the socket live on."""
     conversation = await ada.start(grace)
     async with ada.socket() as socket:
-        neighbour = await socket.subscribe(FOLLOW, id=conversation)
+        # After a cursor: what is sent before it listens is told as well.
+        neighbour = await socket.subscribe(FOLLOW, id=conversation, after=await cursor(ada, conversation))
         await socket.send(type="subscribe", id="bad", payload=payload)
         message = await socket.receive()
         assert (message["type"], message["id"]) == ("error", "bad")
@@ -244,7 +246,7 @@ async def test_a_completed_operation_is_over(ada: Client, grace: Client) -> None
     """After `complete` of the client nothing of it arrives; completing what there is not is no error."""
     conversation = await ada.start(grace)
     async with ada.socket() as socket:
-        operation = await socket.subscribe(FOLLOW, id=conversation)
+        operation = await socket.subscribe(FOLLOW, id=conversation, after=await cursor(ada, conversation))
         await socket.send(type="complete", id=operation)
         await socket.send(type="complete", id="never begun")
         await grace.send(conversation, "unheard")
