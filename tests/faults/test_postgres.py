@@ -12,7 +12,10 @@ from tests.faults.processes import tell
 
 @pytest.mark.parametrize(
     ("number", "fault"),
-    [(signal.SIGKILL, "PostgreSQL killed"), (signal.SIGQUIT, "PostgreSQL stopped at once")],
+    [
+        (signal.SIGKILL, "PostgreSQL killed"),
+        pytest.param(signal.SIGQUIT, "PostgreSQL stopped at once", marks=pytest.mark.soak),
+    ],
 )
 async def test_postgres_ends(
     number: signal.Signals, fault: str, database: EmbeddedPostgres, serve: Serve, trial: Trial, seconds: float
