@@ -93,7 +93,9 @@ class Connection:
             yield
             await self.driver.execute("COMMIT")
         except BaseException:
-            if _is_open(self.driver) and self.is_in_transaction():
+            # Also where BEGIN was cut off, and the driver does not know yet that it took effect. Without a transaction it
+            # is nothing but a notice.
+            if _is_open(self.driver):
                 await self.driver.execute("ROLLBACK")
             raise
         finally:

@@ -139,3 +139,23 @@ async def test_closing_waits_for_what_runs(database_url: str) -> None:
     await closing
     with pytest.raises(DatabaseUnavailableError):
         await _pid(database)
+
+
+async def test_who_is_cut_off_leaves_no_transaction(database: Database) -> None:
+    """Wherever that happens, at BEGIN too: the driver has nothing to complain about, and the connection is as new."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+
+    async def work() -> None:
+        async with database.system() as connection, connection.transaction():
+            await connection.driver.execute("SELECT pg_sleep(0.001)")
+
+    for steps in range(40):
+        task = asyncio.create_task(work())
+        for _ in range(steps):
+            await asyncio.sleep(0 if steps % 2 else 0.0002)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert complaints == []
+    async with database.system() as connection:
+        assert not connection.is_in_transaction()
