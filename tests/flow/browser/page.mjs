@@ -114,7 +114,8 @@ async function scenario(browser) {
   facts.reacted = await run(ada, 'React', '"reactions"');
   await tab(ada, 'Edit');
   await setVariables(ada, { myMessageId: facts.sentFromTab.data.sendMessage.message.id });
-  facts.edited = await run(ada, 'Edit', '"editMessage"');
+  await execute(ada); // and no click on the tab before: it would put its own variables back
+  facts.edited = JSON.parse(await waitForContent(ada, 'response.json', '"editMessage"'));
   await shot(ada, '5-edited');
   await dock(ada).locator('summary', { hasText: 'MessageEdited' }).waitFor();
   await tab(ada, 'Search');
