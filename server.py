@@ -7,7 +7,7 @@ if __name__ == "__main__":
     commands.main()
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -148,10 +148,10 @@ class Application(Starlette):
 def _varying(send: Send) -> Send:
     """All that a browser's rules are to an answer of the same origin: a cache must not give it to another."""
 
-    async def varying(message: Message) -> None:
+    def varying(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             message = {**message, "headers": [*message.get("headers", ()), (b"vary", b"Origin")]}
-        await send(message)
+        return send(message)
 
     return varying
 

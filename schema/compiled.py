@@ -31,8 +31,9 @@ from graphql import (
 )
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
 from graphql.execution.executor import default_field_resolver, default_type_resolver
-from graphql.execution.values import get_argument_values
+from graphql.execution.values import VariableValues, get_argument_values
 from graphql.pyutils import Path, gather_with_cancel
+from graphql.pyutils import is_awaitable as is_awaitable_by_default
 from graphql.type import GraphQLResolveInfoHelpers
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -40,7 +41,7 @@ from strawberry.types import Info
 from strawberry.types.unset import UnsetType
 
 from schema.fields import Call, Field
-from schema.operations import MOST_ERRORS, Operation, Variant
+from schema.operations import MOST_ERRORS, Attributes, Operation, Variant
 from schema.recent import Recent
 from schema.sources import Gap, SurpriseError, Told
 
@@ -110,7 +111,8 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         """An executor of the operation, which is looked for in the document, and its fragments with it, but once."""
         key = id(schema), id(document), operation_name
         known = _operations.find(key)
-        more = _that_matters(dict(zip(_REST, rest, strict=False)) | more)
+        if rest or not more.keys() <= _PASSED_ON:
+            more = _that_matters(dict(zip(_REST, rest, strict=False)) | more)
         if known is None or not more.keys() <= _PASSED_ON:
             built = super().build(
                 schema, document, root_value, context_value, raw_variable_values, operation_name, **more
@@ -121,20 +123,24 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         variables = known.variables(raw_variable_values or {})
         if isinstance(variables, list):
             return variables
-        executor = cls(
-            schema,
-            known.fragment_definitions,
-            known.fragments,
-            root_value,
-            context_value,
-            known.node,
-            variables,
-            default_field_resolver,
-            default_type_resolver,
-            default_field_resolver,
-            **more,
-        )
-        executor.known = known
+        if known.attributes is None:
+            known.attributes = Attributes(cls._first(schema, known))
+        executor = cls.__new__(cls)
+        executor.__dict__ = known.attributes.anew()
+        executor.root_value, executor.context_value, executor.variable_values = root_value, context_value, variables
+        executor.is_awaitable = more.get("is_awaitable") or is_awaitable_by_default
+        executor.operation_extensions, executor.known = more.get("operation_extensions"), known
+        executor.async_helpers = GraphQLResolveInfoHelpers(executor.gather_async_work, executor.track_async_work)
+        return executor
+
+    @classmethod
+    def _first(cls, schema: GraphQLSchema, known: Operation) -> "Executor":
+        """An executor of the operation as its class makes it, for nobody."""
+        nothing = VariableValues({}, {})
+        default = default_field_resolver
+        fragments = known.fragment_definitions, known.fragments
+        executor = cls(schema, *fragments, None, None, known.node, nothing, default, default_type_resolver, default)
+        executor.async_helpers = _NO_HELPERS
         return executor
 
     @property
@@ -149,11 +155,10 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         variant = self.known.variant(self.variable_values.coerced) if self.known and serially is None else None
         if variant is None or variant.only is None:
             return super().execute_operation(serially)
-        name, field = variant.only
+        name, field, path = variant.only
         self._begin(variant)
         try:
-            path = Path(None, name, field.parent.name)
-            value = self.execute_field(field.parent, self.root_value, field.details, path, None)
+            value = self._execute(field, self.root_value, path)
         except GraphQLError as error:  # a null where none may be
             self.collected_errors.add(error, None)
             return self.build_response(None)
@@ -183,7 +188,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     def build_response(self, data: Data | None) -> Any:
         # What refers to this executor and is referred to by it keeps all that was read until the garbage collector comes.
         self.async_helpers = _NO_HELPERS
-        self._told = Told(_never)
+        vars(self).pop("_told", None)
         return super().build_response(data)
 
     def collect_subfields(self, return_type: GraphQLObjectType, details: FieldDetailsList) -> CollectedFields:
@@ -203,6 +208,9 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
             return super().execute_field(parent_type, source, details, path, position)
         if path.prev is None:
             self._told.clear()  # the mutation before this one may have changed what it told
+        return self._execute(field, source, path)
+
+    def _execute(self, field: Field, source: Any, path: Path) -> Any:
         try:
             result = self._resolve(field, source, path)
             if self.is_awaitable(result):
@@ -211,7 +219,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
             if self.is_awaitable(completed):
                 return self._await_completed(field, path, completed)
         except Exception as error:  # noqa: BLE001  (whatever a resolver raises is an error of its field)
-            self.handle_field_error(error, field.type, details, path)
+            self.handle_field_error(error, field.type, field.details, path)
             return None
         return completed
 
@@ -263,6 +271,11 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
             return {}
         if field.constants is not None:
             return field.constants
+        if field.variables is not None:
+            coerced = self.variable_values.coerced
+            given = {argument: coerced.get(variable) for argument, variable in field.variables}
+            if None not in given.values():
+                return given
         node, variables = field.nodes[0], self.variable_values
         arguments = get_argument_values(field.definition, node, variables, None, self.hide_suggestions)
         if not field.has_variables and all(type(value) in _IMMUTABLE for value in arguments.values()):

@@ -17,7 +17,6 @@ from strawberry.asgi import GraphQL
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.types import ExecutionResult
 
 from db.pool import DatabaseUnavailableError
 from resolvers.errors import BadUserInputError, RequestError, UnauthenticatedError, UnavailableError
@@ -36,6 +35,7 @@ _log = structlog.get_logger(__name__)
 REQUEST_ID = "x-request-id"
 """The response header that names a request as its errors and the log do."""
 
+_REQUEST_ID = REQUEST_ID.encode()
 _INIT_TIMEOUT = timedelta(seconds=5)
 _JSON = b"application/json"
 _TEXT, _OBJECT = (str, NoneType), (dict, NoneType)
@@ -81,8 +81,8 @@ class Endpoint(GraphQL[Context, None]):
         if scope["type"] == "websocket":
             await super().__call__(scope, receive, send)
             return
-        receive = self._limited(receive)
         headers = dict(scope["headers"])
+        receive = self._limited(receive)
         try:
             if scope["method"] == "POST" and _is_single(headers):
                 await self._answer(headers, receive, send)
@@ -94,6 +94,10 @@ class Endpoint(GraphQL[Context, None]):
             response = _refusal(error, _STATUS.get(error.code, 400))
         except HTTPException as error:
             response = _refusal(BadUserInputError(error.reason), error.status_code)
+        except CannotGetOperationTypeError as error:
+            response = _refusal(BadUserInputError(error.as_http_error_reason()), 400)
+        except MissingQueryError:
+            response = _refusal(BadUserInputError("the body has no query"), 400)
         except ClientDisconnect:
             return  # in the middle of its request: there is nobody to answer
         except Exception:  # noqa: BLE001  (it is logged, and told as far as clients may know)
@@ -102,7 +106,8 @@ class Endpoint(GraphQL[Context, None]):
 
     async def _answer(self, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         """One operation, as JSON to JSON: what strawberry's view does with it, without an object for each step of it."""
-        context = self.new_context(await self._caller(headers.get(b"authorization")))
+        authorization = headers.get(b"authorization")
+        context = self.new_context(self._remembered(authorization) or await self._caller(authorization))
         body = self.parse_json(await _body_of(receive))
         query, variables = body.get("query"), body.get("variables")
         if not isinstance(query, _TEXT):
@@ -111,7 +116,7 @@ class Endpoint(GraphQL[Context, None]):
             raise HTTPException(400, "variables must be an object")
         if not isinstance(body.get("extensions"), _OBJECT):
             raise HTTPException(400, "extensions must be an object")
-        result = await self._execute(query, variables, body.get("operationName"), context)
+        result = await self.schema.execute(query, variables, context, operation_name=body.get("operationName"))
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = [error.formatted for error in result.errors]
@@ -119,23 +124,22 @@ class Endpoint(GraphQL[Context, None]):
         told = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(payload)),
-            (REQUEST_ID.encode(), context.request_id.encode()),
+            (_REQUEST_ID, context.request_id.encode()),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": told})
         await send({"type": "http.response.body", "body": payload})
 
-    async def _execute(
-        self, query: str | None, variables: dict[str, Any] | None, name: str | None, context: Context
-    ) -> ExecutionResult:
-        try:
-            return await self.schema.execute(query, variables, context, operation_name=name)
-        except CannotGetOperationTypeError as error:
-            raise HTTPException(400, error.as_http_error_reason()) from error
-        except MissingQueryError as error:
-            raise HTTPException(400, "the body has no query") from error
-
     def is_websocket_origin_allowed(self, _request: WebSocket, origin: str) -> bool:
         return self._is_origin_allowed(origin)
+
+    def _remembered(self, authorization: bytes | None) -> Caller | None:
+        """Who sends this header, where that is known without waiting for anything; None: `_caller` has to look."""
+        if authorization is None:
+            return None
+        try:
+            return self._running()[1].remembered(bearer(authorization.decode("latin-1")))
+        except InvalidTokenError:
+            return None
 
     def new_context(self, caller: Caller | None) -> Context:
         return Context(self._running()[0], caller, token_hex(16), stopping=self.sockets.stopping)
@@ -200,8 +204,9 @@ class Endpoint(GraphQL[Context, None]):
 
 def _is_single(headers: dict[bytes, bytes]) -> bool:
     """Whether it is JSON that is posted, and no stream that is asked for."""
-    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    return kind == _JSON and b"text/event-stream" not in headers.get(b"accept", b"")
+    kind = headers.get(b"content-type", b"")
+    is_json = kind == _JSON or kind.partition(b";")[0].strip().lower() == _JSON
+    return is_json and b"text/event-stream" not in headers.get(b"accept", b"")
 
 
 async def _body_of(receive: Receive) -> bytes:

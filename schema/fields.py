@@ -5,14 +5,19 @@ from dataclasses import MISSING
 from typing import Any, Final, NamedTuple, cast
 
 from graphql import (
+    FieldNode,
+    GraphQLArgument,
     GraphQLField,
     GraphQLList,
     GraphQLObjectType,
     GraphQLResolveInfo,
     GraphQLSchema,
+    Undefined,
     ValueNode,
+    VariableNode,
     Visitor,
     get_nullable_type,
+    is_required_argument,
     visit,
 )
 from graphql.execution.collect_fields import FieldDetailsList
@@ -80,6 +85,8 @@ class Field:
         self.along = self.call.along if self.call else None
         self.has_arguments = bool(definition.args or self.nodes[0].arguments)
         self.has_variables = any(_holds_variable(argument.value) for argument in self.nodes[0].arguments or ())
+        self.variables = _variables(definition, self.nodes[0])
+        """The variables that its arguments are, where all of them are and the others have no default."""
         self.constants: dict[str, Any] | None = None
         """The arguments, coerced, where they hold no variables."""
         self.asked: Any = None
@@ -104,6 +111,23 @@ def _holds_variable(value: ValueNode) -> bool:
     found = _Variables()
     visit(value, found)
     return found.is_any
+
+
+def _variables(definition: GraphQLField, node: FieldNode) -> list[tuple[str, str]] | None:
+    """The name of each argument as coercion gives it, and the variable; their coerced values are those of the variables."""
+    given = {argument.name.value: argument.value for argument in node.arguments or ()}
+    found: list[tuple[str, str]] = []
+    for name, argument in definition.args.items():
+        value = given.get(name)
+        if isinstance(value, VariableNode):
+            found.append((argument.out_name or name, value.name.value))
+        elif value is not None or is_required_argument(argument) or _has_default(argument):
+            return None
+    return found
+
+
+def _has_default(argument: GraphQLArgument) -> bool:
+    return argument.default is not None or argument.default_value is not Undefined
 
 
 class _Variables(Visitor):

@@ -43,13 +43,15 @@ def holds_nul(value: object) -> bool:
     """Whether a NUL is anywhere in a JSON value, which may be nested deeper than functions can call themselves."""
     rest = [value]
     while rest:
-        match rest.pop():
-            case str() as text if NUL in text:
+        each = rest.pop()
+        if isinstance(each, str):
+            if NUL in each:
                 return True
-            case dict() as mapping:
-                rest += [*mapping.keys(), *mapping.values()]
-            case list() as values:
-                rest += values
+        elif isinstance(each, dict):
+            rest += each
+            rest += each.values()
+        elif isinstance(each, list):
+            rest += each
     return False
 
 

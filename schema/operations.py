@@ -26,7 +26,9 @@ from graphql import (
 )
 from graphql import Executor as GraphQLExecutor
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
+from graphql.execution.executor import CollectedErrors
 from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
+from graphql.pyutils import Path, RefMap
 
 from schema.fields import Field
 from schema.sources import Read, Row, Selections, Source
@@ -35,6 +37,8 @@ Data = dict[str, Any]
 
 MOST_ERRORS: Final = 50
 """About variables, as graphql-core has it."""
+
+_COLLECTIONS: Final = list, dict, set, RefMap, CollectedErrors
 
 _COMBINATIONS: Final = 32  # of the variables in one operation's directives, that are remembered
 
@@ -48,8 +52,8 @@ class Variant:
     def __init__(self, schema: GraphQLSchema) -> None:
         self.fields: dict[int, Field] = {}
         self.collected: dict[tuple[GraphQLObjectType, int], CollectedFields] = {}
-        self.only: tuple[str, Field] | None = None
-        """The one field of the root, if it has one, by its name in the answer; not known before the first execution."""
+        self.only: tuple[str, Field, Path] | None = None
+        """The one field of the root, if it has one, with its name in the answer; not known before the first execution."""
         self._schema = schema
         self._root: GroupedFieldSet | None = None
         self._readers: dict[Field, Read | None] = {}
@@ -62,7 +66,8 @@ class Variant:
             self._add(root_type, fields)
             name, details = next(iter(fields.items()), ("", []))
             field = self.fields.get(id(details))
-            self.only = (name, field) if field and is_all and len(fields) == 1 else None
+            is_only = is_all and len(fields) == 1
+            self.only = (name, field, Path(None, name, root_type.name)) if field and is_only else None
         return self._root
 
     def collect(self, parent: GraphQLObjectType, details: FieldDetailsList, found: CollectedFields) -> None:
@@ -90,6 +95,23 @@ class Variant:
                 self.fields[id(details)] = Field(self._schema, definition, parent, details)
 
 
+class Attributes:
+    """Those of executors that have executed nothing yet, which takes less to copy than to find out again."""
+
+    def __init__(self, executor: GraphQLExecutor[Any]) -> None:
+        self._all = vars(executor)
+        shared = executor.fragment_definitions, executor.fragments
+        own = {name: value for name, value in self._all.items() if not any(value is each for each in shared)}
+        self._own = [(name, type(value)) for name, value in own.items() if isinstance(value, _COLLECTIONS)]
+
+    def anew(self) -> Data:
+        """Those of one more, with collections of its own."""
+        attributes = self._all.copy()
+        for name, kind in self._own:
+            attributes[name] = kind()
+        return attributes
+
+
 class Operation:
     """What does not change about an operation from one execution to the next."""
 
@@ -108,6 +130,7 @@ class Operation:
             visit(node, conditions)
         self._conditions = sorted(conditions.names)
         self._variants: dict[tuple[Any, ...], Variant] = {}
+        self.attributes: Attributes | None = None
 
     def variables(self, given: Data) -> VariableValues | list[GraphQLError]:
         """The values of its variables, coerced; or what is wrong with them, which graphql-core finds out."""
@@ -121,7 +144,7 @@ class Operation:
         return VariableValues(sources, {name: source.value for name, source in sources.items()})
 
     def variant(self, variables: Data) -> Variant:
-        key = tuple(variables.get(name) for name in self._conditions)
+        key = tuple(map(variables.get, self._conditions))
         variant = self._variants.get(key)
         if variant is None:
             if len(self._variants) >= _COMBINATIONS:

@@ -65,7 +65,13 @@ class Schema(strawberry.Schema):
         if limits.holds_nul(variable_values):
             return _refused([GraphQLError(limits.NUL_REFUSED)], context)
         try:
-            result = await self._execute(document, operation_name, variable_values, context, root_value)
+            if document.asks_event_cursor(operation_name) and context.is_authenticated:
+                # Before anything else: what is then read can only be newer, so that nothing lies between the answer and
+                # a stream that goes on from that cursor.
+                context.event_cursor = await following.viewer_cursor(context.service, context.viewer)
+            result = self._begun(document, operation_name, variable_values, context, root_value)
+            if is_awaitable(result):
+                result = await result
         except Exception as error:  # noqa: BLE001  (told as any other fault is)
             return _refused([GraphQLError(str(error), original_error=error)], context)
         errors = present(result.errors, context.request_id) if result.errors else None
@@ -93,11 +99,10 @@ class Schema(strawberry.Schema):
             raise CannotGetOperationTypeError(name)
         if operation.operation is GraphQLOperationType.SUBSCRIPTION:
             raise BadUserInputError(_STREAM)
-        type_ = OperationType(operation.operation.value)
-        if allowed is not None and type_ not in allowed:
+        if allowed is not None and (type_ := OperationType(operation.operation.value)) not in allowed:
             raise InvalidOperationTypeError(type_)
 
-    async def _execute(
+    def _begun(
         self,
         document: Document,
         name: str | None,
@@ -105,10 +110,7 @@ class Schema(strawberry.Schema):
         context: Context,
         root_value: object,
     ) -> Any:  # noqa: ANN401  (graphql-core's result)
-        if document.asks_event_cursor(name) and context.is_authenticated:
-            # Before anything else: what is then read can only be newer, so that nothing lies between the answer and a
-            # stream that goes on from that cursor.
-            context.event_cursor = await following.viewer_cursor(context.service, context.viewer)
+        """The result, or an awaitable of it."""
         executor = Executor.build(
             self._schema,
             document.parsed,
@@ -118,10 +120,7 @@ class Schema(strawberry.Schema):
             name,
             is_awaitable=is_awaitable,
         )
-        if isinstance(executor, list):
-            return GraphQLExecutionResult(None, executor)
-        result: Any = executor.execute_operation()
-        return await result if is_awaitable(result) else result
+        return GraphQLExecutionResult(None, executor) if isinstance(executor, list) else executor.execute_operation()
 
     async def _presented_stream(self, results: Any, context: Context, variables: object) -> AsyncIterator[Any]:  # noqa: ANN401
         if limits.holds_nul(variables):

@@ -54,8 +54,16 @@ class KeySet:
         reason = self._failure or "; ".join(("it has no usable key", *self._document.ignored))
         raise KeySetError(f"The JWK set {self._source.name} cannot be used: {reason}")
 
+    @property
+    def are_due(self) -> bool:
+        return self._age >= self._refresh_interval / 2
+
+    @property
+    def _age(self) -> float:
+        return self._monotonic() - self._fetched_at
+
     async def freshen(self) -> None:
-        age = self._monotonic() - self._fetched_at
+        age = self._age
         if age < self._refresh_interval / 2:
             return
         task = self._begun()

@@ -30,6 +30,10 @@ class Keys(Protocol):
 
     algorithms: tuple[str, ...]
 
+    @property
+    def are_due(self) -> bool:
+        """Whether they are to be brought up to date."""
+
     async def load(self) -> None:
         """Make keys ready now. Raises KeySetError where there are none."""
 
@@ -50,6 +54,7 @@ class SecretKey:
     """The one key shared with the application that issues the tokens. It never changes while the process lives."""
 
     algorithms: tuple[str, ...] = SECRET_ALGORITHMS
+    are_due = False
 
     def __init__(self, secret: str) -> None:
         self._key = secret_key(secret)
@@ -65,7 +70,7 @@ class SecretKey:
         return self._key
 
     def holds(self, key: Key) -> bool:
-        return key == self._key
+        return key is self._key or key == self._key
 
     async def aclose(self) -> None:
         """Nothing to do: no work in the background."""

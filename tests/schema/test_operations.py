@@ -17,6 +17,7 @@ from graphql import (
     parse,
 )
 from graphql.execution.values import get_variable_values
+from graphql.pyutils import RefMap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +64,24 @@ def test_variables_are_what_coercion_makes_of_them(data: st.DataObject, name: st
         assert [str(each) for each in executor] == [str(each) for each in expected]
     else:
         assert executor.variable_values.coerced == expected.coerced
+
+
+def test_an_executor_of_a_known_operation_is_as_one_made_anew() -> None:
+    """Attribute for attribute as its class makes it, and with no collection that another execution has too."""
+    document = parse("query ($id: ID!) { conversation(id: $id) { ...F } } fragment F on Conversation { id }")
+    built = [Executor.build(_SCHEMA, document, "root", object(), {"id": str(number)}) for number in range(3)]
+    first, second, third = (vars(each) for each in built if isinstance(each, Executor))
+    assert second.keys() == first.keys()
+    for name, value in first.items():
+        assert type(second[name]) is type(value), name
+        if name in {"fragment_definitions", "fragments"}:
+            assert second[name] == value
+        elif isinstance(value, list | dict | set | RefMap):
+            assert len(second[name]) == 0
+            assert second[name] is not third[name], name
+    shared = {name for name, value in second.items() if value is third[name]}
+    assert not shared & {"collected_errors", "context_value", "variable_values", "async_helpers"}
+    assert second["async_helpers"].gather.__self__ is built[1]
 
 
 def _definitions(document: DocumentNode) -> Sequence[VariableDefinitionNode]:

@@ -173,6 +173,23 @@ async def test_removed_key_stops_within_the_refresh_interval(
     assert "names the unknown key id 'a'; the key set has 'b'" in await refusal(verifier, token())
 
 
+async def test_what_is_recalled_leaves_no_refresh_out(server: JwksServer, verifier: Verifier, clock: Clock) -> None:
+    """A remembered token is answered for without waiting while nothing is due, and not by a key that is gone."""
+    claims = await verifier.verify(token())
+    clock.now += 149
+    assert verifier.recall(token()) is claims
+    clock.now += 1
+    assert verifier.recall(token()) is None
+    await verifier.verify(token())
+    await refreshed(verifier)
+    assert verifier.recall(token()) is claims
+    server.body = key_set(B)
+    clock.now += 150
+    await verifier.verify(token())
+    await refreshed(verifier)
+    assert verifier.recall(token()) is None
+
+
 async def test_key_id_given_to_another_key_ends_old_tokens(
     server: JwksServer, verifier: Verifier, clock: Clock
 ) -> None:

@@ -179,8 +179,9 @@ async def test_remembered_token_still_expires() -> None:
     remembering = verifier(clock=clock)
     await remembering.verify(GOOD)
     clock.now = NOW + 3604
-    assert (await remembering.verify(GOOD)).handle == "ada"
+    assert (await remembering.verify(GOOD)) is remembering.recall(GOOD)
     clock.now = NOW + 3605
+    assert remembering.recall(GOOD) is None
     with pytest.raises(ExpiredTokenError):
         await remembering.verify(GOOD)
     assert not remembering._verified
@@ -190,6 +191,17 @@ async def test_repeat_is_remembered() -> None:
     """The same token again gives the very claims of the first time, without checking the signature."""
     remembering = verifier()
     assert await remembering.verify(GOOD) is await remembering.verify(GOOD)
+
+
+async def test_only_what_was_verified_is_recalled() -> None:
+    """Without waiting there is an answer for a token that was verified before, character for character."""
+    remembering = verifier()
+    assert remembering.recall(GOOD) is None
+    claims = await remembering.verify(GOOD)
+    assert remembering.recall(GOOD) is claims
+    assert [remembering.recall(other) for other in (GOOD + "x", GOOD[:-1], f"{GOOD}=", f"{GOOD}é", "x" * 9000, "")] == [
+        None
+    ] * 6
 
 
 async def test_memory_is_bounded() -> None:
