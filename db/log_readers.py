@@ -23,6 +23,10 @@ class Span:
     """There is nothing more to read for now."""
 
 
+# What reads a span looks up each of its rows, and its plan is kept as long as a session lives: one that was made while the
+# tables were empty would go through all of a table for each.
+_PLANS = ", ".join(f"set_config('enable_{way}', 'off', true)" for way in ("seqscan", "hashjoin", "mergejoin"))
+
 # Who has no row yet has read nothing. Two at a time would do everything twice: the row is the turn of one of them.
 _BEGIN = Statement(
     text("INSERT INTO parley.log_readers (name, xact) VALUES (:name, 0) ON CONFLICT DO NOTHING").bindparams(
@@ -30,7 +34,7 @@ _BEGIN = Statement(
     )
 )
 _TAKE = Statement(
-    text("SELECT xact FROM parley.log_readers WHERE name = :name FOR UPDATE SKIP LOCKED").bindparams(
+    text(f"SELECT xact, {_PLANS} FROM parley.log_readers WHERE name = :name FOR UPDATE SKIP LOCKED").bindparams(
         bindparam("name", type_=Text)
     )
 )

@@ -52,9 +52,9 @@ _FOLLOW = Statement(
         SELECT DISTINCT e.conversation_id, e.seq FROM parley.events e
         WHERE e.xact >= :low AND e.xact < :high AND e.kind IN ('MessageSent', 'MessageEdited', 'MessageDeleted')
     ), gone AS (
-        DELETE FROM parley.search_entries s USING said, parley.messages m
-        WHERE s.conversation_id = said.conversation_id AND s.seq = said.seq
-        AND m.conversation_id = said.conversation_id AND m.seq = said.seq AND m.deleted_at IS NOT NULL
+        DELETE FROM parley.search_entries s USING parley.events e
+        WHERE e.xact >= :low AND e.xact < :high AND e.kind = 'MessageDeleted'
+        AND s.conversation_id = e.conversation_id AND s.seq = e.seq
     )
     {_ENTER}
     """).bindparams(

@@ -241,6 +241,30 @@ async def test_a_batch_does_what_its_messages_do_one_by_one(
     assert await broken(database_url) == []
 
 
+async def test_each_is_written_in_the_name_of_its_own_sender(
+    database: Database, batches: Batches, database_url: str
+) -> None:
+    """Also what is written beside it: mentions, and the report of what a check has flagged."""
+    everybody = await people(database, 3)
+    (other,) = await people(database, 1)
+    keys = [(await conversations(database, 1, person, other))[0] for person in everybody]
+    names = (str(other),)
+    drafts = [
+        *(Draft(key, person, "one", mentions=names) for key, person in zip(keys, everybody, strict=True)),
+        *(Draft(key, person, "two", warning="!", mentions=names) for key, person in zip(keys, everybody, strict=True)),
+        *(Draft(key, person, "none of theirs") for key, person in zip(keys, reversed(everybody), strict=True)),
+    ]
+    assert seqs(await append(batches, *drafts)) == [1, 1, 1, 2, 2, 2, None, 3, None]
+    assert len(await transactions(database_url)) == 1
+    flagged = [(key, 2) for key in keys]
+    assert await fetch(database_url, "SELECT conversation_id, seq FROM parley.reports ORDER BY 1") == flagged
+    counted = "SELECT count(*) FROM parley.mentions WHERE user_id = $1 AND seq IN (1, 2)"
+    assert await fetch(database_url, counted, other) == [(6,)]
+    senders = "SELECT DISTINCT actor_id FROM parley.events WHERE kind = 'MessageSent' AND conversation_id = $1"
+    for key, person in zip(keys, everybody, strict=True):
+        assert await fetch(database_url, senders, key) == [(person,)]
+
+
 REFUSE = """
     CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN

@@ -4,8 +4,10 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -62,6 +64,21 @@ async def _entries(database: Database) -> list[tuple[int, str]]:
             "SELECT seq, array_to_string(tsvector_to_array(words), ' ') FROM parley.search_entries ORDER BY 1"
         )
         return [tuple(record) for record in records]
+
+
+async def _run(url: str, statement: str) -> None:
+    connection: Any = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+async def _rows_read(connection: Connection) -> int:
+    """Of the search, by going through all of it."""
+    await connection.driver.fetchval("SELECT pg_stat_force_next_flush()")
+    rows: int = await connection.driver.fetchval(
+        "SELECT pg_stat_get_tuples_returned('parley.search_entries'::regclass)"
+    )
+    return rows
 
 
 class Library:
@@ -240,6 +257,25 @@ async def test_an_entry_of_what_is_no_more_is_put_right(database: Database) -> N
         )
     await _index(database)
     assert await _entries(database) == []
+
+
+async def test_a_plan_that_was_made_while_there_was_nothing_goes_through_no_table(
+    database: Database, database_url: str
+) -> None:
+    ada = await _person(database, "ada")
+    conversation = await _conversation(database, ada)
+    await _index(database)
+    await _run(database_url, "VACUUM ANALYZE parley.search_entries, parley.attachments")
+    await _send(database, ada, conversation, *["hello"] * 200)
+    await _index(database)
+    async with database.system() as connection:
+        await connection.driver.execute(
+            "INSERT INTO parley.events "
+            "SELECT conversation_id, 1000 + seq, 'MessageDeleted', now(), sender_id, seq FROM parley.messages"
+        )
+        before = await _rows_read(connection)
+        await search_index.advance(connection, 1000)
+        assert await _rows_read(connection) == before
 
 
 async def test_another_language_takes_everything_in_again(database: Database) -> None:
