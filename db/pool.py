@@ -10,10 +10,11 @@ from uuid import UUID
 
 import asyncpg
 
+from db.driver import DriverConnection
 from db.encryption import NO_KEYS, Keyring
 from db.migrate import APP_ROLE, SYSTEM_ROLE
 
-Driver = Any  # asyncpg's pooled connection: it ships no types
+Driver = Any  # asyncpg's proxy of a pooled DriverConnection, which is its `_con` until it is lost: it ships no types
 Observer = Callable[[Any], None]
 
 _SETTINGS = {
@@ -76,8 +77,10 @@ class Connection:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None and self._pool.keep(self.driver):
+            return
         with _FAULTS:
-            await self._pool.give_back(self.driver, is_sound=error is None)
+            await self._pool.release(self.driver)
             if error is not None:
                 raise error
 
@@ -193,7 +196,7 @@ class _Pool:
         self._is_closing = False
 
     async def take(self) -> Driver:
-        """A connection, as soon as there is one; it has to be given back."""
+        """A connection, as soon as there is one; `keep` or `release` gives it back."""
         if self._places.locked():
             async with asyncio.timeout(_TIMEOUT):
                 await self._places.acquire()
@@ -212,13 +215,18 @@ class _Pool:
             self._places.release()
             raise
 
-    async def give_back(self, driver: Driver, *, is_sound: bool) -> None:
-        """`is_sound`: what was done with it came to its end."""
+    def keep(self, driver: Driver) -> bool:
+        """Have it free for the next, which it is if what was done with it came to its end; False: it has to be released."""
+        if self._is_closing or driver._con is None or not driver._con.is_idle:  # noqa: SLF001
+            return False
+        self._free.append((driver, monotonic()))
+        self._places.release()
+        return True
+
+    async def release(self, driver: Driver) -> None:
+        """Give it back to asyncpg, whatever was done with it."""
         try:
-            if is_sound and not self._is_closing and _is_open(driver) and not driver.is_in_transaction():
-                self._free.append((driver, monotonic()))
-            else:
-                await self._pool.release(driver)
+            await self._pool.release(driver)
         finally:
             self._places.release()
 
@@ -232,10 +240,8 @@ class _Pool:
 
 
 def _is_open(driver: Driver) -> bool:
-    try:
-        return not driver.is_closed()
-    except asyncpg.InterfaceError:  # it was, and asyncpg has taken it back
-        return False
+    # Where it was closed, asyncpg has taken the connection behind it back.
+    return driver._con is not None and driver._con.is_open  # noqa: SLF001
 
 
 class _Faults:
@@ -292,6 +298,7 @@ async def _create_pool(url: str, role: str, size: int, keyring: Keyring, observe
         statement_cache_size=_PREPARED,
         max_cached_statement_lifetime=0,
         max_cacheable_statement_size=0,
+        connection_class=DriverConnection,
         server_settings={**_SETTINGS, "role": role},
         init=initialise,
         reset=keep,

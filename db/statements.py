@@ -56,14 +56,14 @@ class Statement:
     async def all(self, connection: Connection, **values: object) -> list[Record]:
         """Every row."""
         text, arguments = self._call(connection, values)
-        rows: list[Record] = await connection.driver.fetch(text, *arguments)
+        rows: list[Record] = await connection.driver.rows(text, arguments)
         return rows
 
     async def first(self, connection: Connection, **values: object) -> Record | None:
         """The first row, None where there is none."""
         text, arguments = self._call(connection, values)
-        row: Record | None = await connection.driver.fetchrow(text, *arguments)
-        return row
+        rows: list[Record] = await connection.driver.rows(text, arguments, limit=1)
+        return rows[0] if rows else None
 
     async def run(self, connection: Connection, **values: object) -> None:
         """No rows wanted."""
