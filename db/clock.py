@@ -20,6 +20,7 @@ _NEWEST = " UNION ALL ".join(
         ("memberships", "state_xact"),
         ("departures", "xact"),
         ("participants", "xact"),
+        ("users", "xact"),
     )
 )
 

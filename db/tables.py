@@ -79,6 +79,15 @@ users = Table(
         comment="the user chose the avatar: a token does not change it",
     ),
     Column("words", TSVECTOR, comment="what the directory finds them by: parley.directory_words"),
+    Column(
+        "xact",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="the transaction that last changed who they are, by parley.xact(); 0: none did",
+    ),
+    # Who changed lately, for what was read of them before (db/cache.py).
+    Index("ix_users_xact", "xact", postgresql_where=text("xact > 0")),
     # Finds who a token speaks of, and pages the directory in the order of handles.
     Index("uq_users_handle", "handle", unique=True),
     # Who is called something like it.
@@ -101,6 +110,13 @@ conversations = Table(
     Column("last_activity_at", _timestamp, nullable=False),
     Column("last_seq", Integer, nullable=False, server_default=text("0"), comment="seq of the newest message"),
     Column("revision", BigInteger, nullable=False, server_default=text("0"), comment="of the newest event"),
+    Column(
+        "edition",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="counts changes of messages that were there, and of who takes part",
+    ),
     Column(
         "is_blocked",
         Boolean,
