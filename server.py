@@ -87,6 +87,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
             listen_url=settings.listen_url,
             broker_url=settings.broker_url,
             pool_size=settings.pool_size,
+            cache_size=settings.cache_size,
             policy=settings.policy,
             counters=counters,
             observe=observe,

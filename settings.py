@@ -191,6 +191,9 @@ class Settings(BaseSettings):
         pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$",
         description="Text search configuration of PostgreSQL by which words are found: `simple` finds them as they are written, `english` and others in all their forms. With another one, all messages are taken into the search again.",
     )  # fmt: skip
+    cache_size: int = Field(
+        50_000, ge=0, le=10_000_000, description="Messages that each server process keeps in memory to answer with, and as many users; with what was told of it, about a kilobyte each. What is kept is only told after the database has said that it still holds. `0`: everything is read anew."
+    )  # fmt: skip
     max_request_bytes: int = Field(
         1_048_576, ge=1024, le=104_857_600, description="Largest HTTP body and websocket message, in bytes."
     )

@@ -46,8 +46,7 @@ from db.rows import (
     ViewerState,
     Watermarks,
 )
-from db.statements import Record
-from db.unions import Union
+from db.statements import Record, Statement
 
 _conversations = tables.conversations
 _memberships = tables.memberships
@@ -93,6 +92,32 @@ class ConversationParts:
     def columns_of_people(self) -> int:
         """How many columns of the first participants are read: of who they are, one."""
         return _FIRST if self.participants and self.participants[1] else 1
+
+    @cached_property
+    def recalls_messages(self) -> bool:
+        """Whether the page of messages may be one that is remembered; the same for the others."""
+        return self.messages is not None and self.messages[1].is_plain
+
+    @cached_property
+    def recalls_last_message(self) -> bool:
+        return self.last_message is not None and self.last_message.is_plain
+
+    @cached_property
+    def recalls_participants(self) -> bool:
+        return self.participants is not None and not (
+            self.participants[1] or self.participants[0].counted or self.others
+        )
+
+    @cached_property
+    def live(self) -> "ConversationParts":
+        """What has to be read even where all that may be is remembered."""
+        return replace(
+            self,
+            first_seq=self.first_seq or self.recalls_messages or self.recalls_last_message or self.recalls_participants,
+            last_message=None if self.recalls_last_message else self.last_message,
+            messages=None if self.recalls_messages else self.messages,
+            participants=None if self.recalls_participants else self.participants,
+        )
 
     @cached_property
     def needs_count(self) -> bool:
@@ -164,21 +189,28 @@ class Reading:
             self._messages_at = len(columns)
             columns += page.columns
         named = [column.label(f"column_{index}") for index, column in enumerate([*before, *columns])]
-        chosen = select(*named).select_from(source).order_by(*order).cte("chosen")
-        people = self._wanted(list(chosen.c)[self._at :])
-        self._people = bool(people)
-        self._union = Union(chosen, *([users.those(people).subquery("people")] if people else ()))
+        self._statement = Statement(select(*named, *users.changed_since()).select_from(source).order_by(*order))
+        self._lists, self._keys = self._wanted()
 
-    def _wanted(self, columns: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
-        """Those of a conversation's columns that hold the keys of users."""
-        parts = self._parts
-        found: list[ColumnElement[Any]] = []
-        if parts.needs_people:
-            found.append(func.unnest(columns[_OWN]))
-        if self._last and parts.last_message:
-            found += [columns[self._last_at + place] for place in self._last.senders(parts.last_message)]
+    def _wanted(self) -> tuple[list[int], list[int]]:
+        """The places in a record of lists of users' keys, and of single ones."""
+        lists, keys = [], []
+        if self._parts.needs_people:
+            lists.append(self._at + _OWN)
+        if self._last and self._parts.last_message:
+            keys += [self._at + self._last_at + place for place in self._last.senders(self._parts.last_message)]
         if self._messages:
-            found += [func.unnest(columns[self._messages_at + place]) for place in self._messages.senders]
+            lists += [self._at + self._messages_at + place for place in self._messages.senders]
+        return lists, keys
+
+    def _people(self, records: Sequence[Record]) -> set[UUID]:
+        """The keys of all users whom the records speak of."""
+        found: set[UUID] = set()
+        for record in records:
+            for place in self._lists:
+                found.update(record[place] or ())
+            found.update(record[place] for place in self._keys)
+        found.discard(None)  # what the system says nobody sent
         return found
 
     def _columns(
@@ -190,7 +222,7 @@ class Reading:
             columns += first.c
             source = source.join(first, true())
         if self._parts.needs_membership and membership is not None:
-            columns.append(func.coalesce(membership.c.history_from_seq, 1).label("first_seq"))
+            columns.append(membership.c.history_from_seq.label("first_seq"))
         if self._parts.viewer_state and membership is not None:
             mine = _participants.alias("mine")
             is_mine = and_(mine.c.conversation_id == own.c.id, mine.c.user_id == _viewer)
@@ -220,21 +252,23 @@ class Reading:
     async def all(
         self, connection: Connection, viewer: UUID | None, parts: ConversationParts, **values: object
     ) -> tuple[list[Record], dict[UUID, Conversation]]:
-        """The first list as it is, and the conversations in it by their keys."""
-        lists = await self._union.all(connection, viewer=viewer, **parts.values, **values)
-        people: dict[UUID, User] = {}
-        if self._people:
-            (everybody,) = lists[1]
-            people = {user.key: user for user in map(User, *(values or () for values in everybody))}
+        """The records as they are, and the conversations in them by their keys."""
+        cache = connection.cache
+        records = await self._statement.all(
+            connection, viewer=viewer, users_horizon=cache.users.horizon, **parts.values, **values
+        )
+        if records:
+            cache.users.look(*records[0][-2:])
+        people = await users.find(connection, self._people(records))
         members: dict[UUID, Participant] = {}
         if parts.participants and not parts.participants[1]:
             members = {key: Participant.of(user) for key, user in people.items()}
         found: dict[UUID, Conversation] = {}
-        for record in lists[0]:
+        for record in records:
             if (key := record[self._at]) is not None:
                 found[key] = self._read(record[self._at :], people, members, viewer, parts)
         await _add_lists(connection, found.values(), parts)
-        return lists[0], found
+        return records, found
 
     def _read(
         self,
@@ -244,9 +278,9 @@ class Reading:
         viewer: UUID | None,
         parts: ConversationParts,
     ) -> Conversation:
-        key, kind, title, history, created_at, last_activity_at, last_seq, revision, is_blocked, *context = record[
-            :_OWN
-        ]
+        key, kind, title, history, edition, created_at, last_activity_at, last_seq, revision, is_blocked, *context = (
+            record[:_OWN]
+        )
         conversation = Conversation(
             key,
             kind,
@@ -263,7 +297,7 @@ class Reading:
         if parts.needs_people:
             first = [next(rest) or () for _ in range(parts.columns_of_people)]
         if parts.needs_membership:
-            conversation.first_seq = next(rest)
+            _begin(conversation, next(rest), edition, viewer)
         if parts.viewer_state:
             state = list(islice(rest, _STATE))
             conversation.viewer_state = _viewer_state(
@@ -296,6 +330,13 @@ class Reading:
         return conversation
 
 
+def _begin(conversation: Conversation, first_seq: int | None, edition: int, viewer: UUID | None) -> None:
+    """Where it begins for the viewer, who is no member where that is null; nobody is, and sees all of it."""
+    conversation.first_seq = first_seq or 1
+    if (first_seq is not None or viewer is None) and not conversation.is_sensitive:
+        conversation.edition = edition
+
+
 async def _add_lists(connection: Connection, found: Collection[Conversation], parts: ConversationParts) -> None:
     """Give the messages that were read with conversations what else there is to them."""
     is_sealed = any(is_sensitive(each.key) for each in found)
@@ -306,7 +347,7 @@ async def _add_lists(connection: Connection, found: Collection[Conversation], pa
         await add_lists(connection, [message for page in pages for message in page], parts.messages[1])
 
 
-_OWN = 13
+_OWN = 14
 """Columns of a conversation without its parts."""
 
 _FIRST = 6
@@ -326,6 +367,7 @@ def own_columns(conversation: FromClause) -> list[ColumnElement[Any]]:
         conversation.c.kind,
         conversation.c.title,
         conversation.c.history,
+        conversation.c.edition,
         conversation.c.created_at,
         conversation.c.last_activity_at,
         conversation.c.last_seq,

@@ -100,4 +100,4 @@ def _unseal(keyring: Keyring, message: Message | None, done: dict[int, Message])
     while message is not None and id(message) not in done:
         done[id(message)] = message
         message.body = keyring.unseal(message.conversation_key, message.body)
-        message = getattr(message, "reply_to", None)  # which a brief one does not have
+        message = message.reply_to

@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
 )
 
-from db import paging, tables
+from db import paging, recall, tables
 from db.conversations import ConversationParts, Reading, own_columns, state_columns
 from db.paging import Cut, Keyset, Rows, Shape
 from db.pool import Connection
@@ -154,8 +154,10 @@ async def page(
     connection: Connection, viewer: UUID, cut: Cut, wanted: Filter, parts: ConversationParts
 ) -> Rows[Conversation]:
     """The viewer's conversations, newest activity first; positions are (last_activity_at, key)."""
-    reading = _page(cut.shape, wanted.shape, parts.shape)
-    records, found = await reading.all(connection, viewer, parts, **cut.values, **wanted.values)
+    read = parts.live if connection.cache.is_on else parts
+    reading = _page(cut.shape, wanted.shape, read.shape)
+    records, found = await reading.all(connection, viewer, read, **cut.values, **wanted.values)
+    await recall.complete(connection, found.values(), parts, read)
     return paging.read(records, cut, lambda record, at: found.get(record[at]))
 
 

@@ -29,7 +29,7 @@ from db import attachments, mentions, notices, participants, reactions, replies,
 from db.encryption import unseal_messages
 from db.keys import MessageKey
 from db.pool import Connection
-from db.rows import Conversation, Message, User, Watermarks
+from db.rows import CachedMessage, Conversation, Message, User, Watermarks
 from db.statements import Record, Statement
 
 
@@ -49,8 +49,6 @@ class MessageParts:
     attachments: bool = False
     notice: bool = False
     """What a message of the system says, for programs."""
-    brief: bool = False
-    """Nothing is wanted of a page of them but what they say, who says it and when."""
 
     @property
     def has_lists(self) -> bool:
@@ -61,7 +59,12 @@ class MessageParts:
     @property
     def joined(self) -> "MessageParts":
         """Those that change the statement."""
-        return MessageParts(self.sender, self.status, self.reply_to and self.reply_to.joined, brief=self.brief)
+        return MessageParts(self.sender, self.status, self.reply_to and self.reply_to.joined)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is wanted but the message itself and who sent it: then it may be remembered (db/cache.py)."""
+        return not (self.status or self.reply_to or self.has_lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +218,12 @@ class MessageColumns:
         """The places of the keys of senders that these parts want, where the columns are those of bare messages."""
         return _places(parts, len(self._own), _SENDER)
 
-    def read(self, record: Record, at: int = 0) -> Message | None:
+    def read(self, record: Record, at: int = 0, kind: type[Message] = Message) -> Message | None:
         """The message whose columns begin at `at`; None where the join found none."""
         if record[at] is None:
             return None
         end = at + len(self._own)
-        message = Message(*record[at:end])
+        message = kind(*record[at:end])
         if self._sender is not None:
             message.user = users.read(record, end)
             end += users.WIDTH
@@ -244,14 +247,14 @@ class MessageArrays:
         wanted = pane.of(conversation.c.id, first_seq, conversation.c.last_seq).correlate(conversation, membership)
         page = wanted.subquery("page")
         self._parts = [parts]
-        self.lists = [select(*map(users.array, _columns_inside(page, parts))).lateral("messages")]
+        self.lists = [select(*map(users.array, _columns_inside(page))).lateral("messages")]
         while (reply_to := self._parts[-1].reply_to) is not None:
             target = tables.messages.alias(f"target_{len(self.lists)}")
             is_target = and_(
                 target.c.conversation_id == conversation.c.id,
                 target.c.seq == func.any(self.lists[-1].c.reply_to_seq),
             )
-            answered = select(*map(users.array, _columns_inside(target, reply_to))).where(is_target)
+            answered = select(*map(users.array, _columns_inside(target))).where(is_target)
             self._parts.append(reply_to)
             self.lists.append(answered.lateral(f"targets_{len(self.lists)}"))
         self._starts = list(accumulate((len(arrays.c) for arrays in self.lists), initial=0))
@@ -280,7 +283,7 @@ class MessageArrays:
             targets = {message.seq: message for message in found}
             parts = self._parts[depth]
             arrays = [array or () for array in record[at + self._starts[depth] : at + self._starts[depth + 1]]]
-            found = list(map(Message.brief if _is_brief(parts) else Message, repeat(conversation), *arrays))
+            found = list(map(CachedMessage if parts.is_plain else Message, repeat(conversation), *arrays))
             for message in found if parts.sender else ():
                 if message.sender_key is not None:
                     message.user = people.get(message.sender_key)
@@ -292,15 +295,8 @@ class MessageArrays:
         return found
 
 
-def _is_brief(parts: MessageParts) -> bool:
-    """What a message answers is found by a column that a brief one does not have."""
-    return parts.brief and parts.reply_to is None
-
-
-def _columns_inside(message: FromClause, parts: MessageParts) -> list[ColumnElement[Any]]:
-    """What makes a Message of a conversation that is known, or a brief one."""
-    if _is_brief(parts):
-        return [message.c.seq, message.c.sender_id, message.c.kind, message.c.body, message.c.created_at]
+def _columns_inside(message: FromClause) -> list[ColumnElement[Any]]:
+    """What makes a Message of a conversation that is known."""
     return _own_columns(message)[1:]
 
 
@@ -380,7 +376,9 @@ def _window(parts: MessageParts) -> tuple[Statement, MessageColumns]:
     return Statement(statement), columns
 
 
-async def window(connection: Connection, windows: Sequence[Window], parts: MessageParts) -> list[Message]:
+async def window(
+    connection: Connection, windows: Sequence[Window], parts: MessageParts, kind: type[Message] = Message
+) -> list[Message]:
     """The messages in the windows that may be seen, by conversation and seq."""
     statement, columns = _window(parts.joined)
     records = await statement.all(
@@ -389,7 +387,7 @@ async def window(connection: Connection, windows: Sequence[Window], parts: Messa
         lows=[asked.low for asked in windows],
         highs=[asked.high for asked in windows],
     )
-    found = [message for record in records if (message := columns.read(record)) is not None]
+    found = [message for record in records if (message := columns.read(record, kind=kind)) is not None]
     await add_lists(connection, found, parts)
     return found
 

@@ -172,6 +172,33 @@ async def changed(connection: Connection, conversations: Sequence[UUID], horizon
     ]
 
 
+def _first() -> Statement:
+    asked = (
+        func.unnest(bindparam("conversations", type_=ARRAY(Uuid)))
+        .table_valued(column("key", Uuid), name="asked")
+        .render_derived(name="asked")
+    )
+    member = _participants.alias("member")
+    first = (
+        select(member.c.user_id)
+        .where(member.c.conversation_id == asked.c.key)
+        .order_by(member.c.joined_at, member.c.user_id)
+        .limit(bindparam("most", type_=Integer))
+        .correlate(asked)
+        .subquery("first")
+    )
+    return Statement(select(asked.c.key, select(users.array(first.c.user_id)).correlate(asked).scalar_subquery()))
+
+
+_FIRST = _first()
+
+
+async def first(connection: Connection, conversations: Sequence[UUID], most: int) -> dict[UUID, list[UUID]]:
+    """The keys of who joined first, in that order, at most so many of each conversation."""
+    records = await _FIRST.all(connection, conversations=list(conversations), most=most)
+    return {key: members or [] for key, members in records}
+
+
 _LEADERS = Statement(
     select(_participants.c.conversation_id, _participants.c.user_id, _participants.c.role).where(
         _participants.c.conversation_id == func.any(bindparam("conversations", type_=ARRAY(Uuid))),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from db.cache import NO_CACHE, Cache
 from db.driver import DriverConnection
 from db.encryption import NO_KEYS, Keyring
 from db.migrate import APP_ROLE, SYSTEM_ROLE
@@ -120,6 +121,11 @@ class Connection:
         """By which sensitive conversations are read and written."""
         return self._pool.keyring
 
+    @property
+    def cache(self) -> Cache:
+        """What is remembered; nothing inside a transaction, whose own changes may never be committed."""
+        return NO_CACHE if self.is_in_transaction() else self._pool.cache
+
     def is_in_transaction(self) -> bool:
         """Inside `transaction`."""
         found: bool = self.driver.is_in_transaction()
@@ -135,12 +141,22 @@ class Database:
 
     @classmethod
     async def open(
-        cls, url: str, *, pool_size: int = 10, keyring: Keyring = NO_KEYS, observe: Observer | None = None
+        cls,
+        url: str,
+        *,
+        pool_size: int = 10,
+        keyring: Keyring = NO_KEYS,
+        cache_size: int = 0,
+        observe: Observer | None = None,
     ) -> "Database":
-        """Connect to the database at `url`; `observe` is told of every statement as asyncpg's query loggers are."""
+        """Connect to the database at `url`, and remember so many of the messages and users that are read.
+
+        `observe` is told of every statement as asyncpg's query loggers are.
+        """
+        cache = Cache(cache_size)
         database = cls(
-            await _create_pool(url, APP_ROLE, pool_size, keyring, observe),
-            await _create_pool(url, SYSTEM_ROLE, min(pool_size, _SYSTEM_POOL_SIZE), keyring, observe),
+            await _create_pool(url, APP_ROLE, pool_size, keyring, cache, observe),
+            await _create_pool(url, SYSTEM_ROLE, min(pool_size, _SYSTEM_POOL_SIZE), keyring, cache, observe),
         )
         # A database that cannot be reached, or not in these roles, is found out now.
         try:
@@ -188,8 +204,9 @@ class _Pool:
     was cancelled, a transaction left open) is left to asyncpg, which knows how to wait, to roll back and to replace.
     """
 
-    def __init__(self, pool: asyncpg.Pool, size: int, keyring: Keyring) -> None:
+    def __init__(self, pool: asyncpg.Pool, size: int, keyring: Keyring, cache: Cache) -> None:
         self.keyring = keyring
+        self.cache = cache
         self._pool = pool
         self._places = asyncio.Semaphore(size)
         self._free: list[tuple[Driver, float]] = []  # and since when; the last one is the next to go
@@ -277,7 +294,9 @@ _UNREACHABLE = (
 _FAULTS = _Faults()
 
 
-async def _create_pool(url: str, role: str, size: int, keyring: Keyring, observe: Observer | None) -> _Pool:
+async def _create_pool(
+    url: str, role: str, size: int, keyring: Keyring, cache: Cache, observe: Observer | None
+) -> _Pool:
     async def initialise(connection: Driver) -> None:
         # A pooler may drop the parameter that asks for the role, and then row level security would be another's.
         # The arrays are named for the driver to know their types: it would ask for them in the midst of a request.
@@ -303,4 +322,4 @@ async def _create_pool(url: str, role: str, size: int, keyring: Keyring, observe
         init=initialise,
         reset=keep,
     )
-    return _Pool(pool, size, keyring)
+    return _Pool(pool, size, keyring, cache)

@@ -1,9 +1,9 @@
 """What statements return and GraphQL types describe: plain rows, whose properties are what follows from them alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from db.keys import (
@@ -17,6 +17,8 @@ from db.keys import (
     scheduled_message_id,
     user_id,
 )
+
+T = TypeVar("T")
 
 NAMES_SHOWN = 3
 """Other participants that an untitled conversation is called by."""
@@ -151,21 +153,6 @@ class Message:
     """The roles of the conversation's owners and admins."""
     notice: Notice | None = None
 
-    @classmethod
-    def brief(
-        cls, conversation: UUID, seq: int, sender: UUID | None, kind: str, body: str, created_at: datetime
-    ) -> Self:
-        """What it says, where nothing else was read: whatever else is asked of it raises AttributeError."""
-        message = cls.__new__(cls)
-        message.conversation_key = conversation
-        message.seq = seq
-        message.sender_key = sender
-        message.kind = kind
-        message.body = body
-        message.created_at = created_at
-        message.user = message.watermarks = None
-        return message
-
     @property
     def id(self) -> str:
         return message_id(self.conversation_key, self.seq)
@@ -184,6 +171,27 @@ class Message:
         if self.watermarks is None:
             raise AttributeError("status was not read with this message")
         return self.watermarks.status(self.sender_key, self.seq)
+
+
+@dataclass(slots=True)
+class CachedMessage(Message):
+    """One that may be told more than once (db/cache.py)."""
+
+    told: dict[int, Any] = field(default_factory=dict)
+    """What was told of it, by what was asked for; until it has another sender."""
+    checked: int = -1
+    """Who sent it was right when `Users.changes` had this value."""
+
+
+class CachedList(list[T]):
+    """The same of a list."""
+
+    __slots__ = ("checked", "told")
+
+    def __init__(self, rows: Iterable[T], checked: int = -1) -> None:
+        super().__init__(rows)
+        self.told: dict[int, Any] = {}
+        self.checked = checked
 
 
 @dataclass(slots=True)
@@ -240,6 +248,8 @@ class Conversation:
     revision: int
     history: str
     """What those see who are added later."""
+    edition: int | None = None
+    """Counts its changes, for what is remembered of it; None: who reads it may see nothing of that."""
     # Read only where they are asked for:
     viewer_state: ViewerState | None = None
     others: tuple[str, ...] = ()
@@ -248,7 +258,7 @@ class Conversation:
     """Of the first message that the viewer may see."""
     last_message: Message | None = None
     # Pages of its lists that were read along with it, each with what was asked for: ConversationParts have it.
-    along_messages: tuple[Any, "list[Message]"] | None = None
+    along_messages: "tuple[Any, Sequence[Message]] | None" = None
     along_participants: tuple[Any, Any] | None = None
 
     @property

@@ -1,30 +1,31 @@
 """Statements about people."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     Boolean,
     ColumnElement,
     DateTime,
     FromClause,
-    Select,
     Text,
     Uuid,
     bindparam,
     case,
     func,
+    literal_column,
     select,
     text,
-    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
 
 from db import tables
+from db.cache import MOST_CHANGED
 from db.pool import Connection
 from db.rows import User
 from db.statements import Record, Statement
@@ -52,19 +53,42 @@ def array(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.array_agg(column).label(str(column.key))
 
 
-def those(keys: Sequence[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:
-    """One row: the users whose keys stand in these columns, each once, as an array of each column."""
-    wanted = union_all(*(select(key) for key in keys)).scalar_subquery()
-    # As an array, whose repeats the index drops by itself.
-    return select(*map(array, columns(_users))).where(_users.c.id == func.any(func.array(wanted)))
-
-
 _BY_KEYS = Statement(select(*columns(_users)).where(_users.c.id == func.any(bindparam("keys", type_=ARRAY(Uuid)))))
 
 
 async def by_keys(connection: Connection, keys: Sequence[UUID]) -> dict[UUID, User]:
     """Those of the users who exist."""
     return {record[0]: User(*record) for record in await _BY_KEYS.all(connection, keys=list(keys))}
+
+
+_FIND = Statement(
+    select(*columns(_users), func.parley.horizon()).where(_users.c.id == func.any(bindparam("keys", type_=ARRAY(Uuid))))
+)
+
+
+async def find(connection: Connection, keys: Collection[UUID]) -> dict[UUID, User]:
+    """The same, as they were when this process last looked who had changed, or later (`changed_since`)."""
+    known = connection.cache.users.find(keys)
+    if missing := [key for key in keys if key not in known]:
+        records = await _FIND.all(connection, keys=missing)
+        found = {record[0]: User(*record[:WIDTH]) for record in records}
+        if records:
+            connection.cache.users.keep(found.values(), records[0][WIDTH])
+        known |= found
+    return known
+
+
+def changed_since() -> list[ColumnElement[Any]]:
+    """For a statement with `users_horizon`: what `Users.look` takes note of."""
+    since = _users.alias("changed_user")
+    few = (
+        select(since.c.id)
+        # One that is told of each: the rest of the index is empty but for those who ever changed.
+        .where(since.c.xact > 0, since.c.xact >= bindparam("users_horizon", type_=BigInteger))
+        .limit(literal_column(str(MOST_CHANGED)))
+        .subquery("few")
+    )
+    return [select(func.array_agg(few.c.id)).scalar_subquery().label("changed"), func.parley.horizon().label("horizon")]
 
 
 _RESTRICTED_UNTIL = Statement(

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from db import conversations
 from db import inbox as inbox_rows
+from db import recall
 from db.conversations import ConversationParts
 from db.inbox import Filter
 from db.rows import Conversation, User
@@ -22,7 +22,7 @@ async def by_keys(
     if viewer is None and (parts.viewer_state or parts.others):
         raise RuntimeError(f"{parts} depend on the viewer, and there is none")
     async with service.database.reading(viewer) as connection:
-        return await conversations.by_keys(connection, viewer, keys, parts)
+        return await recall.by_keys(connection, viewer, keys, parts)
 
 
 async def inbox(

@@ -59,19 +59,19 @@ class Service:
     """Something was scheduled here."""
 
 
-async def _open(url: str, pool_size: int, keyring: Keyring, observe: Observer | None) -> Database:
+async def _open(url: str, pool_size: int, keyring: Keyring, cache_size: int, observe: Observer | None) -> Database:
     """The database; it answered when the server started, so the successor of a worker that died waits for it."""
     while True:
         try:
-            return await _try_open(url, pool_size, keyring, observe)
+            return await _try_open(url, pool_size, keyring, cache_size, observe)
         except DatabaseUnavailableError as error:
             _log.warning("database_unreachable", reason=error.reason)
             await asyncio.sleep(_RETRY)
 
 
-async def _try_open(url: str, pool_size: int, keyring: Keyring, observe: Observer | None) -> Database:
+async def _try_open(url: str, pool_size: int, keyring: Keyring, cache_size: int, observe: Observer | None) -> Database:
     """The database, if the keys are those by which it is encrypted."""
-    database = await Database.open(url, pool_size=pool_size, keyring=keyring, observe=observe)
+    database = await Database.open(url, pool_size=pool_size, keyring=keyring, cache_size=cache_size, observe=observe)
     try:
         async with database.system() as connection:
             await encryption_keys.check(connection)
@@ -96,6 +96,7 @@ async def running(
     listen_url: str | None = None,
     broker_url: str | None = None,
     pool_size: int = 10,
+    cache_size: int = 0,
     policy: Policy | None = None,
     counters: Counters | None = None,
     observe: Observer | None = None,
@@ -103,7 +104,7 @@ async def running(
 ) -> AsyncIterator[Service]:
     """A service on the database at `url`, which listens through the broker, or `listen_url` where that is another way."""
     policy = policy or Policy()
-    database = await _open(url, pool_size, keyring, observe)
+    database = await _open(url, pool_size, keyring, cache_size, observe)
     batches = Batches(database)
     feed = Feed(RedisLine, broker_url) if broker_url else Feed(PostgresLine, listen_url or url)
     broadcast = Broadcast(backend=feed)

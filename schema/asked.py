@@ -89,7 +89,6 @@ class Asked:
             leaders=self.has_any("viewerCanDelete", "edits"),
             attachments="attachments" in self,
             notice="notice" in self,
-            brief=self._fields.keys() <= _BRIEF,
         )
 
     def arguments(self, name: str, variables: Mapping[str, Any]) -> PageArguments | None:
@@ -212,9 +211,6 @@ def _participant_page(connection: Asked, arguments: PageArguments | None) -> tup
 
 ANY = UUID(int=0)
 """Where there is no cursor, it does not matter which conversation it is."""
-
-_BRIEF = {"__typename", "id", "seq", "kind", "sender", "body", "createdAt", "status"}
-"""Fields of a message that is brief."""
 
 _SIZES = 64
 """Of pages, with which a selection is remembered."""

@@ -19,5 +19,6 @@ def describes(row: type, **marks: object) -> Callable[[Any, Any], bool]:
     def is_type_of(value: Any, _info: Any) -> bool:  # noqa: ANN401  (graphql-core's signature)
         return isinstance(value, row) and all(getattr(value, name) == mark for name, mark in marks.items())
 
+    is_type_of.described = row  # type: ignore[attr-defined]
     is_type_of.is_by_class = not marks  # type: ignore[attr-defined]  # then all rows of a class are, or none (compiled.py)
     return is_type_of

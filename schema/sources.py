@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import CoroutineType, GeneratorType
 from typing import Any, NamedTuple, Protocol
 
+import orjson
 from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
@@ -22,7 +23,9 @@ from graphql import (
 )
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
 from graphql.type import TypeNameMetaFieldDef
+from orjson import Fragment
 
+from db.rows import CachedList, CachedMessage
 from schema.fields import Field
 
 
@@ -91,7 +94,12 @@ class Source:
         self._executor = executor
         self._is_along = is_along
         self._lines: list[str] = []
-        self._names: dict[str, Any] = {"Surprise": SurpriseError}
+        self._names: dict[str, Any] = {
+            "Surprise": SurpriseError,
+            "CachedList": CachedList,
+            "CachedMessage": CachedMessage,
+        }
+        self._alongs = 0
 
     def value(self, field: Field) -> Read | None:
         """The function for a field's values; None where graphql-core has to be asked."""
@@ -160,6 +168,7 @@ class Source:
         if field.definition is TypeNameMetaFieldDef:
             return [f"{variable} = {parent.name!r}"]
         if field.along is not None and self._is_along:
+            self._alongs += 1
             of, key = self._name("along", field.along.of), self._name("field", field)
             found = f"{variable} = {of}(row, {key}.asked or told.asked({key}))"
             return [found, _unless(f"{variable} is not None"), *self._value(field.type, details, variable)]
@@ -198,7 +207,7 @@ class Source:
 
     def _list(self, item: GraphQLOutputType, details: FieldDetailsList, v: str) -> list[str]:
         # Other iterables can be read but once, so that there would be nothing left to do again after a surprise.
-        checked = _unless(f"type({v}) is list or type({v}) is tuple")
+        checked = _unless(f"type({v}) is list or type({v}) is tuple or type({v}) is CachedList")
         if isinstance(item, GraphQLNonNull) and isinstance(item.of_type, GraphQLObjectType):
             return [checked, f"{v} = {self._rows(item.of_type, details)}({v}, told)"]
         function = self._name("item", None)
@@ -209,7 +218,7 @@ class Source:
         """The name of a new function that tells of a list of objects, without a call for each."""
         field, function = self._executor.field(details), self._name("rows", None)
         if field is not None and field.is_shared:
-            place = next(_places)
+            place, alongs = next(_places), self._alongs
             self._lines += [
                 f"def {function}(rows, told):",
                 f"    known = told[{place}]",
@@ -217,19 +226,35 @@ class Source:
                 f"        if id(row) not in known: known[id(row)] = row, {self._object(type_, details, 'row')}",
                 "    return [known[each][1] for each in map(id, rows)]",
             ]
-            return function
+            return self._once(function, "CachedList") if self._alongs == alongs else function
         body, data = self._body(type_, details, None)
         known = self._name("known", KnownRows(type_, self._executor.is_awaitable))
+        cached = []
+        if _describes(type_, CachedMessage):
+            one = self._object(type_, details, "row")
+            cached = [f"        if type(row) is CachedMessage: found.append({one}); continue"]
         self._lines += [
             f"def {function}(rows, told):",
             "    found = []",
             "    for row in rows:",
+            *cached,
             f"        if type(row) not in {known}: {known}.check(row)",
             *_indented(_indented(body)),
             f"        found.append({data})",
             "    return found",
         ]
         return function
+
+    def _once(self, function: str, kind: str) -> str:
+        """The name of a new function that does the same, but for rows of this kind once for all executions."""
+        place, once, keep = next(_places), self._name("once", None), self._name("keep", _keep)
+        self._lines += [
+            f"def {once}(v, told):",
+            f"    if type(v) is not {kind}: return {function}(v, told)",
+            f"    found = v.told.get({place})",
+            f"    return found or {keep}(v.told, {place}, {function}(v, told))",
+        ]
+        return once
 
     def _shared(self, type_: GraphQLObjectType, details: FieldDetailsList, v: str) -> list[str]:
         """What tells of an object that other rows may refer to as well: once. With it the object is kept, and its id."""
@@ -242,9 +267,30 @@ class Source:
 
     def _object(self, type_: GraphQLObjectType, details: FieldDetailsList, v: str) -> str:
         """An expression for what is told of the object in a variable."""
+        alongs = self._alongs
         function = self._function(type_, details, None)
+        if _describes(type_, CachedMessage) and self._alongs == alongs:
+            function = self._once(function, "CachedMessage")
         known = self._name("known", KnownRows(type_, self._executor.is_awaitable))
         return f"{function}({v} if type({v}) in {known} else {known}.check({v}), told)"
+
+
+_MOST_TOLD = 8
+"""Selections of one row that are kept with it."""
+
+
+def _keep(told: dict[int, Any], place: int, data: Any) -> Fragment:
+    """What is told of a row, as JSON, from now on."""
+    if len(told) >= _MOST_TOLD:
+        told.clear()
+    found = told[place] = Fragment(orjson.dumps(data))
+    return found
+
+
+def _describes(type_: GraphQLObjectType, kind: type) -> bool:
+    """Whether rows of this class are of the type."""
+    described = getattr(type_.is_type_of, "described", None)
+    return described is not None and issubclass(kind, described)
 
 
 def _unless(condition: str) -> str:

@@ -166,7 +166,7 @@ class Nature:
             items = [Shared(items[0])] * 2
         if self._choices.is_so(self._surprises):
             items.append(self._choices.of(_SURPRISES))
-        return Listed(items, self._choices.of((list, tuple)))
+        return Listed(items, self._choices.of((list, tuple, rows.CachedList)))
 
     def _page(self, maker: Callable[[], Recipe]) -> Recipe:
         return self._row(
@@ -199,7 +199,7 @@ class Nature:
 
     def _message(self, *, is_reply: bool = False) -> Recipe:
         return self._row(
-            rows.Message,
+            self._choices.of((rows.Message, rows.CachedMessage)),
             conversation_key=_KEYS,
             seq=(1, 2, 50),
             sender_key=(None, *_KEYS),

@@ -10,6 +10,7 @@ from functools import cache
 from inspect import isawaitable
 from typing import Any
 
+import orjson
 import strawberry
 from graphql import GraphQLError, execute_subscription_event, parse
 
@@ -81,7 +82,8 @@ class Outcome:
     calls: list[tuple[Any, ...]]
 
     def add(self, data: dict[str, Any] | None, errors: list[GraphQLError] | None) -> None:
-        answer = json.dumps({"data": data, "errors": errors and [error.formatted for error in errors]})
+        whole: dict[str, Any] = {"data": data, "errors": errors and [error.formatted for error in errors]}
+        answer = json.dumps(whole, default=_decoded)
         self.answers.append(_ADDRESS.sub("", answer))
         self.causes.append([_cause(error) for error in errors or ()])
 
@@ -94,6 +96,11 @@ class Outcome:
         if self.calls == other.calls or (not is_ordered and Counter(self.calls) == Counter(other.calls)):
             return ""
         return f"calls {self.calls}\ninstead of {other.calls}"
+
+
+def _decoded(fragment: Any) -> Any:
+    """What was told of a row that is remembered."""
+    return json.loads(orjson.dumps(fragment))
 
 
 def _cause(error: GraphQLError) -> tuple[Any, ...]:
