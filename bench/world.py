@@ -17,9 +17,15 @@ from bench.operations import FLOOR, PARLEY, PLAIN, Dialect
 from bench.peers import Peer, Postgres
 from db import migrate
 
-NAMES = ("floor", "node", "tutorial", "parley")
+NAMES = ("floor", "node", "tutorial", "anew", "parley")
 
-_DIALECTS = {"floor": FLOOR, "node": PLAIN, "tutorial": PLAIN, "parley": PARLEY}
+ANEW = "anew"
+"""Parley that remembers nothing of what it reads."""
+
+_PARLEYS: dict[str, dict[str, Any]] = {"parley": {}, ANEW: {"cache_size": "0"}}
+"""With their settings."""
+
+_DIALECTS = {"floor": FLOOR, "node": PLAIN, "tutorial": PLAIN, ANEW: PARLEY, "parley": PARLEY}
 
 _HOLES = """
 SELECT count(*) FROM {schema}.conversations c
@@ -65,7 +71,7 @@ class Server:
 def servers(postgres: Postgres, dataset: Dataset, names: Sequence[str] = NAMES) -> Iterator[list[Server]]:
     """Running, with the data set loaded. A Node server that cannot be had is left out, and said so."""
     with ExitStack() as stack:
-        if set(names) - {"parley"}:
+        if set(names) - _PARLEYS.keys():
             rows.load_plain(postgres.database("plain"), dataset)
         started = []
         for name in names:
@@ -80,18 +86,19 @@ def servers(postgres: Postgres, dataset: Dataset, names: Sequence[str] = NAMES) 
 
 @contextmanager
 def _server(postgres: Postgres, dataset: Dataset, name: str) -> Iterator[Server]:
-    if name == "parley":
+    is_parley = name in _PARLEYS
+    if is_parley:
         url = postgres.database(name)
         asyncio.run(migrate.upgrade(url))
         rows.load_parley(url, dataset)
-        running = peers.parley(postgres, database_url=url)
+        running = peers.parley(postgres, name, database_url=url, **_PARLEYS[name])
     else:
         url = postgres.database(name, template="bench_plain")
         running = {"floor": peers.floor, "node": peers.node, "tutorial": peers.tutorial}[name](postgres, url)
     with running as peer:
-        if name == "parley":
+        if is_parley:
             _await_search(url)
-        yield Server(peer, _DIALECTS[name], url, "parley" if name == "parley" else "public")
+        yield Server(peer, _DIALECTS[name], url, "parley" if is_parley else "public")
 
 
 def _await_search(url: str) -> None:

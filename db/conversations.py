@@ -259,7 +259,7 @@ class Reading:
         )
         if records:
             cache.users.look(*records[0][-2:])
-        people = await users.find(connection, self._people(records))
+        people = await users.find(connection, self._people(records)) if self._lists or self._keys else {}
         members: dict[UUID, Participant] = {}
         if parts.participants and not parts.participants[1]:
             members = {key: Participant.of(user) for key, user in people.items()}
@@ -339,6 +339,8 @@ def _begin(conversation: Conversation, first_seq: int | None, edition: int, view
 
 async def _add_lists(connection: Connection, found: Collection[Conversation], parts: ConversationParts) -> None:
     """Give the messages that were read with conversations what else there is to them."""
+    if not (parts.last_message or parts.messages):
+        return
     is_sealed = any(is_sensitive(each.key) for each in found)
     if parts.last_message and (is_sealed or parts.last_message.has_lists):
         await add_lists(connection, [last for each in found if (last := each.last_message)], parts.last_message)

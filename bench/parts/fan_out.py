@@ -31,7 +31,8 @@ def measure(postgres: Postgres, extent: Extent, subscribers: int = SUBSCRIBERS) 
     """The windows of each peer, one a round."""
     dataset = Dataset(users=max(subscribers + 1, _USERS), messages=extent.messages, crowded=True)
     with ExitStack() as stack:
-        others = [name for name in extent.peers if name != "floor"]
+        # What follows is read from the log, whatever is remembered.
+        others = [name for name in extent.peers if name not in {"floor", world.ANEW}]
         servers = stack.enter_context(world.servers(postgres, dataset, others))
         contenders = [_contender(stack, server, dataset, extent, subscribers) for server in servers]
         if "floor" in extent.peers:

@@ -42,7 +42,7 @@ def run(postgres: Postgres, extent: Extent) -> None:
 def _print(names: Sequence[str], columns: dict[str, Column]) -> None:
     print("  a second (CPU of one: server + PostgreSQL)\n")
     heads = ["", *(f"{name}: {_UNITS.get(name, _UNIT)[0]}" for name in columns)]
-    rows = ([name, *(_cell(head, found[name]) for head, found in columns.items())] for name in names)
+    rows = ([name, *(_cell(head, found.get(name)) for head, found in columns.items())] for name in names)
     tables.table(heads, rows)
     _print_client(columns)
     if "parley" in names:
@@ -72,10 +72,14 @@ def _print_client(columns: dict[str, Column]) -> None:
 
 
 def _ratio(found: Column, other: str, value: Callable[[Turn], float]) -> str:
+    if other not in found:
+        return ""
     return tables.ratio([value(turn) for turn in found["parley"]], [value(turn) for turn in found[other]])
 
 
-def _cell(column: str, own: Sequence[Turn]) -> str:
+def _cell(column: str, own: Sequence[Turn] | None) -> str:
+    if own is None:
+        return ""
     _, scale, decimals = _UNITS.get(column, _UNIT)
     rate = tables.median(turn.rate for turn in own)
     server = scale * tables.median(turn.server for turn in own)
