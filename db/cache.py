@@ -6,8 +6,8 @@ behind its policy, and with it two numbers that say whether what is remembered s
 - the conversation's edition, which changes with every change of a message that was there, and of who takes part (a
   trigger sees to it; new messages and receipts do not change it). What was read at one edition holds at that edition;
 - the horizon of users (`db/clock.py`): those who changed at or above the horizon of the last look are told with each look,
-  and forgotten. What a statement read is remembered only where its own horizon is not below that of the last look: a
-  change that it could not see is then one that a later look is told of.
+  and forgotten. Whoever was forgotten while a statement was under way may have been read by it as they were before, and is
+  not remembered from there.
 
 In a transaction there is no such memory: what is read there may never be committed.
 """
@@ -22,6 +22,7 @@ MOST_CHANGED = 100
 """Users that a look is told of; where there are so many, all are forgotten."""
 
 _STRETCH = 200  # messages of one conversation
+_FORGOTTEN = 1000  # users who were, lately
 _LISTS = 4  # lists of its members, by their sizes
 
 
@@ -35,6 +36,9 @@ class Users:
         """Moves on whenever somebody changed: what holds users was right at one of its values."""
         self._most = most
         self._known: dict[UUID, User] = {}
+        self._forgotten: dict[UUID, int] = {}
+        """At which of the changes; of none before the first of these."""
+        self._first = 0
 
     def find(self, keys: Iterable[UUID]) -> dict[UUID, User]:
         """Those who are known."""
@@ -43,20 +47,25 @@ class Users:
 
     def look(self, changed: Sequence[UUID] | None, horizon: int) -> None:
         """Take note of who changed since the last look, as a statement has just read it."""
-        if changed:
-            self.changes += 1
-            if len(changed) >= MOST_CHANGED:
-                self._known.clear()
-            for key in changed:
-                self._known.pop(key, None)
         self.horizon = max(self.horizon, horizon)
+        if not changed:
+            return
+        self.changes += 1
+        if len(changed) >= MOST_CHANGED or len(self._forgotten) >= _FORGOTTEN:
+            self._known.clear()
+            self._forgotten.clear()
+            self._first = self.changes
+        for key in changed:
+            self._known.pop(key, None)
+            self._forgotten[key] = self.changes
 
-    def keep(self, found: Iterable[User], horizon: int) -> None:
-        """Remember users that a statement has read, whose horizon this was."""
-        if horizon < self.horizon:
+    def keep(self, found: Iterable[User], since: int) -> None:
+        """Remember users that a statement has read, before which there were so many changes."""
+        if since < self._first:
             return
         for user in found:
-            self._known[user.key] = user
+            if self._forgotten.get(user.key, 0) <= since:
+                self._known[user.key] = user
         while len(self._known) > self._most:
             del self._known[next(iter(self._known))]
 

@@ -61,19 +61,14 @@ async def by_keys(connection: Connection, keys: Sequence[UUID]) -> dict[UUID, Us
     return {record[0]: User(*record) for record in await _BY_KEYS.all(connection, keys=list(keys))}
 
 
-_FIND = Statement(
-    select(*columns(_users), func.parley.horizon()).where(_users.c.id == func.any(bindparam("keys", type_=ARRAY(Uuid))))
-)
-
-
 async def find(connection: Connection, keys: Collection[UUID]) -> dict[UUID, User]:
-    """The same, as they were when this process last looked who had changed, or later (`changed_since`)."""
-    known = connection.cache.users.find(keys)
+    """The same, as they were when this process last looked who had changed (`changed_since`), or later."""
+    remembered = connection.cache.users
+    known = remembered.find(keys)
     if missing := [key for key in keys if key not in known]:
-        records = await _FIND.all(connection, keys=missing)
-        found = {record[0]: User(*record[:WIDTH]) for record in records}
-        if records:
-            connection.cache.users.keep(found.values(), records[0][WIDTH])
+        since = remembered.changes
+        found = await by_keys(connection, missing)
+        remembered.keep(found.values(), since)
         known |= found
     return known
 

@@ -268,20 +268,35 @@ def test_it_holds_no_more_than_it_may() -> None:
     assert len(kept) == 100 // kept[0].weight
 
 
-def test_what_is_older_than_a_change_is_not_remembered() -> None:
+def test_what_may_be_older_than_a_change_is_not_remembered() -> None:
     """A statement that did not see it yet may end after one that did."""
+    one, two = _user(1), _user(2)
     known = Users(10)
-    known.keep([_user(1, "old")], 5)
-    known.look([UUID(int=1)], 7)
-    known.keep([_user(1, "old")], 6)
-    assert known.find([UUID(int=1)]) == {}
-    known.keep([_user(1, "new")], 7)
-    assert known.find([UUID(int=1)]) == {UUID(int=1): _user(1, "new")}
+    known.keep([one, two], since=0)
+    known.look([one.key], 7)
+    known.keep([one, two], since=0)
+    assert known.find([one.key, two.key]) == {two.key: two}
+    known.keep([one], since=1)
+    assert known.find([one.key]) == {one.key: one}
 
 
 def test_many_changes_make_all_users_doubtful() -> None:
     """Where a look is told of no more than so many."""
     known = Users(1000)
-    known.keep(map(_user, range(300)), 1)
+    known.keep(map(_user, range(300)), since=0)
     known.look([UUID(int=number) for number in range(MOST_CHANGED)], 2)
+    known.keep(map(_user, range(300)), since=0)
     assert known.find([UUID(int=200)]) == {}
+    known.keep(map(_user, range(300)), since=1)
+    assert known.find([UUID(int=200)]) == {UUID(int=200): _user(200)}
+
+
+def test_of_those_who_changed_only_so_many_are_known() -> None:
+    known = Users(10_000)
+    for number in range(2_500):
+        known.look([UUID(int=number)], number)
+        known.keep([_user(number)], since=number)
+        assert known.find([UUID(int=number)]) == {}
+        assert len(known._forgotten) <= 1000
+    known.keep([_user(1)], since=2_500)
+    assert known.find([UUID(int=1)])
