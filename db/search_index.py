@@ -31,6 +31,9 @@ _BEGIN = Statement(
     )
 )
 
+# These plans are kept as long as a session lives, and some are made while there is nothing: the tables are looked into in
+# this order, row by row, however empty one of them seems. (db/log_readers.py switches off what else there is.)
+#
 # Names of files are words of the message they came with.
 _WORDS = parted(f"concat_ws(' ', left(m.body, {_LONGEST}), files.names)")
 _ENTER = f"""
@@ -38,8 +41,10 @@ _ENTER = f"""
     SELECT m.conversation_id, m.seq, m.sender_id, m.created_at, files.names IS NOT NULL, to_tsvector(
         CAST(CAST(:configuration AS text) AS regconfig), {_WORDS})
     FROM said
-    JOIN parley.messages m ON m.conversation_id = said.conversation_id AND m.seq = said.seq
-    JOIN parley.conversations c ON c.id = m.conversation_id
+    CROSS JOIN LATERAL (
+        SELECT m.* FROM parley.messages m WHERE m.conversation_id = said.conversation_id AND m.seq = said.seq OFFSET 0) AS m
+    CROSS JOIN LATERAL (
+        SELECT c.is_sensitive FROM parley.conversations c WHERE c.id = said.conversation_id OFFSET 0) AS c
     CROSS JOIN LATERAL (
         SELECT string_agg(a.filename, ' ') AS names FROM parley.attachments a
         WHERE a.conversation_id = m.conversation_id AND a.seq = m.seq) AS files
@@ -52,9 +57,10 @@ _FOLLOW = Statement(
         SELECT DISTINCT e.conversation_id, e.seq FROM parley.events e
         WHERE e.xact >= :low AND e.xact < :high AND e.kind IN ('MessageSent', 'MessageEdited', 'MessageDeleted')
     ), gone AS (
-        DELETE FROM parley.search_entries s USING parley.events e
-        WHERE e.xact >= :low AND e.xact < :high AND e.kind = 'MessageDeleted'
-        AND s.conversation_id = e.conversation_id AND s.seq = e.seq
+        DELETE FROM parley.search_entries s USING (
+            SELECT e.conversation_id, e.seq FROM parley.events e
+            WHERE e.xact >= :low AND e.xact < :high AND e.kind = 'MessageDeleted' OFFSET 0) AS deleted
+        WHERE s.conversation_id = ANY (ARRAY[deleted.conversation_id]) AND s.seq = ANY (ARRAY[deleted.seq])
     )
     {_ENTER}
     """).bindparams(

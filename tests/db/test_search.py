@@ -73,10 +73,11 @@ async def _run(url: str, statement: str) -> None:
 
 
 async def _rows_read(connection: Connection) -> int:
-    """Of the search, by going through all of it."""
+    """Of tables by going through them, and of indexes."""
     await connection.driver.fetchval("SELECT pg_stat_force_next_flush()")
     rows: int = await connection.driver.fetchval(
-        "SELECT pg_stat_get_tuples_returned('parley.search_entries'::regclass)"
+        "SELECT sum(pg_stat_get_tuples_returned(oid)) FROM pg_class WHERE relname = ANY($1)",
+        ["search_entries", "pk_search_entries", "ix_events_xact", "messages", "pk_messages", "pk_conversations"],
     )
     return rows
 
@@ -262,20 +263,23 @@ async def test_an_entry_of_what_is_no_more_is_put_right(database: Database) -> N
 async def test_a_plan_that_was_made_while_there_was_nothing_goes_through_no_table(
     database: Database, database_url: str
 ) -> None:
+    """It reads a few rows for each message, and not of each all that are there."""
     ada = await _person(database, "ada")
     conversation = await _conversation(database, ada)
     await _index(database)
-    await _run(database_url, "VACUUM ANALYZE parley.search_entries, parley.attachments")
-    await _send(database, ada, conversation, *["hello"] * 200)
+    await _run(database_url, "VACUUM ANALYZE")
+    await _send(database, ada, conversation, "one", "two", "three")
     await _index(database)
+    await _send(database, ada, conversation, *["hello"] * 200)
     async with database.system() as connection:
         await connection.driver.execute(
             "INSERT INTO parley.events "
             "SELECT conversation_id, 1000 + seq, 'MessageDeleted', now(), sender_id, seq FROM parley.messages"
         )
         before = await _rows_read(connection)
-        await search_index.advance(connection, 1000)
-        assert await _rows_read(connection) == before
+        while await search_index.advance(connection, 1000):
+            pass
+        assert await _rows_read(connection) - before < 20 * 200
 
 
 async def test_another_language_takes_everything_in_again(database: Database) -> None:
