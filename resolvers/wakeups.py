@@ -1,9 +1,9 @@
 """Telling every process that something happened, and hearing it.
 
 A wake-up is a hint: which conversation has a new event, somebody new in it, new receipts, or somebody typing. It leaves
-after COMMIT (inside the transaction it would serialise all commits), at most one is under way per process, and what
-happens meanwhile rides on the next: an idle server adds no delay, a busy one few notifications. A lost one costs time,
-never an event. This process hears of its own events at once, and with everybody else a second time.
+after COMMIT (inside the transaction it would serialise all commits), at most one is under way per process, with a rest
+behind it, and what happens meanwhile rides on the next: an idle server adds no delay, a busy one few notifications. A
+lost one costs time, never an event. This process hears of its own events at once, and with everybody else a second time.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ _log = structlog.get_logger(__name__)
 
 _BATCH = 110  # hints in a notification of less than 8,000 bytes: at most 1 + 32 + 1 + 32 + 1 bytes each
 _NOWHERE = UUID(int=0)
+_REST = 0.005  # seconds from one notification to the next, each of which every process hears
 _FIRST_RETRY, _LAST_RETRY = 0.05, 1.0  # seconds
 
 
@@ -178,6 +179,7 @@ class Wakeups:
                 await self._broadcast.publish(CHANNEL, encode(batch))
                 self._has_news = False
                 retry = _FIRST_RETRY
+                await asyncio.sleep(_REST)
             except Exception as error:  # noqa: BLE001  (each broker fails in its own way; the batch is kept)
                 _log.warning("wakeup_failed", reason=str(error) or type(error).__name__, retry_seconds=retry)
                 self._pending = {hint.subject: hint for hint in batch} | self._pending

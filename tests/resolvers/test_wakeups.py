@@ -84,6 +84,21 @@ async def test_many_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
     ]  # fmt: skip
 
 
+async def test_what_follows_at_once_leaves_together() -> None:
+    """Behind a notification there is a rest; before it there is none."""
+    board = Board()
+    board.gate.set()
+    telling = Wakeups(board)  # type: ignore[arg-type]
+    telling.start()
+    for hint in (Hint(Kind.EVENT, ONE, 1), Hint(Kind.EVENT, TWO, 1), Hint(Kind.EVENT, ONE, 2)):
+        for _ in range(5):  # whatever were to leave would have left
+            await asyncio.sleep(0)
+        telling._tell(hint)
+    assert board.payloads == [""]
+    await telling.close()
+    assert list(map(decode, board.payloads[1:])) == [[Hint(Kind.EVENT, ONE, 2), Hint(Kind.EVENT, TWO, 1)]]
+
+
 async def test_what_the_broker_does_not_take_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """And what came meanwhile with it."""
     monkeypatch.setattr(wakeups, "_FIRST_RETRY", 0.0)
