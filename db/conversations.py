@@ -203,15 +203,14 @@ class Reading:
             lists += [self._at + self._messages_at + place for place in self._messages.senders]
         return lists, keys
 
-    def _people(self, records: Sequence[Record]) -> set[UUID]:
+    def _people(self, records: Sequence[Record]) -> list[UUID]:
         """The keys of all users whom the records speak of."""
-        found: set[UUID] = set()
+        found: list[UUID | None] = []
         for record in records:
             for place in self._lists:
-                found.update(record[place] or ())
-            found.update(record[place] for place in self._keys)
-        found.discard(None)  # what the system says nobody sent
-        return found
+                found += record[place] or ()
+            found += [record[place] for place in self._keys]
+        return [key for key in found if key is not None]  # what the system says nobody sent
 
     def _columns(
         self, own: FromClause, source: FromClause, membership: FromClause | None

@@ -64,11 +64,13 @@ class Connection:
     a connection never keeps one.
     """
 
-    __slots__ = ("_pool", "driver", "viewer")
+    __slots__ = ("_pool", "cache", "driver", "viewer")
 
     def __init__(self, pool: "_Pool", viewer: UUID | None) -> None:
         self._pool = pool
         self.viewer = viewer
+        self.cache = pool.cache
+        """What is remembered; nothing inside a transaction, whose own changes may never be committed."""
 
     async def __aenter__(self) -> Self:
         with _FAULTS:
@@ -91,6 +93,7 @@ class Connection:
         if self.is_in_transaction():
             raise RuntimeError("a transaction is under way: an inner one would end it")
         viewer, self.viewer = self.viewer, None
+        cache, self.cache = self.cache, NO_CACHE
         naming = f"SET LOCAL parley.viewer = '{viewer}'" if viewer else ""
         try:
             await self.driver.execute(f"BEGIN; {naming}")
@@ -103,7 +106,7 @@ class Connection:
                 await self.driver.execute("ROLLBACK")
             raise
         finally:
-            self.viewer = viewer
+            self.viewer, self.cache = viewer, cache
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -120,11 +123,6 @@ class Connection:
     def keyring(self) -> Keyring:
         """By which sensitive conversations are read and written."""
         return self._pool.keyring
-
-    @property
-    def cache(self) -> Cache:
-        """What is remembered; nothing inside a transaction, whose own changes may never be committed."""
-        return NO_CACHE if self.is_in_transaction() else self._pool.cache
 
     def is_in_transaction(self) -> bool:
         """Inside `transaction`."""

@@ -65,9 +65,9 @@ async def find(connection: Connection, keys: Collection[UUID]) -> dict[UUID, Use
     """The same, as they were when this process last looked who had changed (`changed_since`), or later."""
     remembered = connection.cache.users
     known = remembered.find(keys)
-    if missing := [key for key in keys if key not in known]:
+    if len(known) < len(keys) and (missing := {key for key in keys if key not in known}):
         since = remembered.changes
-        found = await by_keys(connection, missing)
+        found = await by_keys(connection, list(missing))
         remembered.keep(found.values(), since)
         known |= found
     return known
