@@ -48,6 +48,8 @@ from db.rows import (
 )
 from db.statements import Record, Statement
 
+Columns = tuple[str, ...]
+
 _conversations = tables.conversations
 _memberships = tables.memberships
 _participants = tables.participants
@@ -73,8 +75,8 @@ class ConversationParts:
     others: bool = False
     last_message: MessageParts | None = None
     messages: tuple[Pane, MessageParts] | None = None
-    participants: tuple[Cut, bool] | None = None
-    """From the start: without positions. And whether more of them is wanted than who they are."""
+    participants: tuple[Cut, Columns] | None = None
+    """From the start: without positions. And what is wanted of them beside who they are."""
 
     @cached_property
     def needs_watermarks(self) -> bool:
@@ -89,9 +91,9 @@ class ConversationParts:
         return self.viewer_state or self.first_seq or self.messages is not None
 
     @cached_property
-    def columns_of_people(self) -> int:
-        """How many columns of the first participants are read: of who they are, one."""
-        return _FIRST if self.participants and self.participants[1] else 1
+    def columns_of_people(self) -> Columns:
+        """What is read of the first participants beside their keys."""
+        return self.participants[1] if self.participants else ()
 
     @cached_property
     def recalls_messages(self) -> bool:
@@ -294,7 +296,7 @@ class Reading:
         rest = iter(record[_OWN:])
         first: list[Sequence[Any]] = []
         if parts.needs_people:
-            first = [next(rest) or () for _ in range(parts.columns_of_people)]
+            first = [next(rest) or () for _ in range(1 + len(parts.columns_of_people))]
         if parts.needs_membership:
             _begin(conversation, next(rest), edition, viewer)
         if parts.viewer_state:
@@ -308,10 +310,10 @@ class Reading:
             others = (people[user].name for user in first[0] if user != viewer)
             conversation.others = tuple(islice(others, NAMES_SHOWN))
         if parts.participants is not None:
-            cut, is_whole = parts.participants
-            if is_whole:
-                records = islice(zip(*first, strict=True), cut.size)
-                shown = [Participant(key, people[user], *of) for user, *of in records]
+            cut, wanted = parts.participants
+            if wanted:
+                columns = dict(zip(wanted, first[1:], strict=True))
+                shown = Participant.several(key, map(people.__getitem__, first[0][: cut.size]), columns)
             else:
                 shown = list(map(members.__getitem__, first[0][: cut.size]))
             more = len(first[0]) > cut.size
@@ -350,9 +352,6 @@ async def _add_lists(connection: Connection, found: Collection[Conversation], pa
 
 _OWN = 14
 """Columns of a conversation without its parts."""
-
-_FIRST = 6
-"""Columns of its first participants."""
 
 _STATE = 8
 """Columns of a ViewerState, and whether the viewer is restricted."""
@@ -404,8 +403,8 @@ def _viewer_state(
     return found
 
 
-def _first_participants(conversation: FromClause, width: int) -> LateralFromClause:
-    """One row: the first who joined, in that order, as an array of each column; of so many columns."""
+def _first_participants(conversation: FromClause, wanted: Columns) -> LateralFromClause:
+    """One row: the first who joined, in that order, as an array of their keys and of each column."""
     first = (
         select(_participants)
         .where(_participants.c.conversation_id == conversation.c.id)
@@ -414,15 +413,7 @@ def _first_participants(conversation: FromClause, width: int) -> LateralFromClau
         .correlate(conversation)
         .subquery("first")
     )
-    columns = (
-        first.c.user_id,
-        first.c.role,
-        first.c.joined_at,
-        first.c.last_read_seq,
-        first.c.last_read_at,
-        first.c.last_delivered_seq,
-    )
-    return select(*map(users.array, columns[:width])).lateral("members")
+    return select(*(users.array(first.c[name]) for name in ("user_id", *wanted))).lateral("members")
 
 
 @lru_cache

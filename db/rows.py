@@ -298,10 +298,21 @@ class Participant:
 
     @classmethod
     def of(cls, user: User) -> Self:
-        """Who it is, of any conversation, where nothing else was read: whatever else is asked raises AttributeError."""
+        """Who it is, of any conversation: whatever else is asked of it raises AttributeError."""
         participant = cls.__new__(cls)
         participant.user = user
         return participant
+
+    @classmethod
+    def several(cls, conversation: UUID, users: Iterable[User], columns: Mapping[str, Sequence[Any]]) -> list[Self]:
+        """Those of a conversation, with these columns of theirs: whatever else is asked of them raises AttributeError."""
+        found = list(map(cls.of, users))
+        for participant in found:
+            participant.conversation_key = conversation
+        for name, values in columns.items():
+            for participant, value in zip(found, values, strict=False):
+                setattr(participant, name, value)
+        return found
 
 
 @dataclass(slots=True)

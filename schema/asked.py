@@ -19,7 +19,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from db.conversations import ConversationParts
+from db.conversations import Columns, ConversationParts
 from db.messages import MessageParts, Pane
 from db.paging import Cut
 from resolvers import messages, participants
@@ -70,10 +70,15 @@ class Asked:
         return self.beneath("nodes") | self.beneath("edges").beneath("node")
 
     @cached_property
-    def is_of_more_than_users(self) -> bool:
-        """Whether this connection of participants asks for more than who they are; a cursor is more."""
-        is_plain = self._fields.keys() <= {"nodes", "totalCount", "__typename"}
-        return not (is_plain and self.nodes._fields.keys() <= {"user", "__typename"})
+    def participant_columns(self) -> Columns:
+        """What this connection of participants asks for of them beside who they are; a cursor says when they joined."""
+        has_cursors = not self._fields.keys() <= {"nodes", "totalCount", "__typename"}
+        wanted = self.nodes
+        return tuple(
+            column
+            for name, column in _OF_PARTICIPANTS.items()
+            if name in wanted or (has_cursors and name == "joinedAt")
+        )
 
     @cached_property
     def message_parts(self) -> MessageParts:
@@ -180,10 +185,10 @@ def message_page(connection: Asked, arguments: PageArguments, key: UUID) -> tupl
     return messages.pane(key, arguments), connection.nodes.message_parts if holds_messages else None
 
 
-def participant_page(connection: Asked, arguments: PageArguments, key: UUID) -> tuple[Cut, bool]:
-    """The same for a connection of participants, and whether more of them is asked for than who they are."""
+def participant_page(connection: Asked, arguments: PageArguments, key: UUID) -> tuple[Cut, Columns]:
+    """The same for a connection of participants, and what of them is asked for beside who they are."""
     cut = participants.cut(key, arguments, counted="totalCount" in connection)
-    return cut, connection.is_of_more_than_users
+    return cut, connection.participant_columns
 
 
 def _message_page(
@@ -199,7 +204,7 @@ def _message_page(
     return (pane, parts) if parts is not None else None
 
 
-def _participant_page(connection: Asked, arguments: PageArguments | None) -> tuple[Cut, bool] | None:
+def _participant_page(connection: Asked, arguments: PageArguments | None) -> tuple[Cut, Columns] | None:
     """The same for participants, who are read along from the start only."""
     if arguments is None or arguments.has_cursor:
         return None
@@ -211,6 +216,15 @@ def _participant_page(connection: Asked, arguments: PageArguments | None) -> tup
 
 ANY = UUID(int=0)
 """Where there is no cursor, it does not matter which conversation it is."""
+
+_OF_PARTICIPANTS = {
+    "role": "role",
+    "joinedAt": "joined_at",
+    "lastReadSeq": "last_read_seq",
+    "lastReadAt": "last_read_at",
+    "lastDeliveredSeq": "last_delivered_seq",
+}
+"""Fields of participants that are columns of theirs."""
 
 _SIZES = 64
 """Of pages, with which a selection is remembered."""

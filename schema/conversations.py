@@ -10,6 +10,7 @@ import strawberry
 from strawberry import UNSET
 
 from db import rows
+from db.conversations import Columns
 from db.messages import MessageParts, Pane
 from db.paging import Cut
 from resolvers import cursors, events, messages, participants
@@ -84,11 +85,13 @@ def _messages(root: rows.Conversation, given: "_Asked[tuple[Pane, MessageParts |
     return messages.page(root, window, along[1]) if along and along[0] == wanted else None
 
 
-def _asked_participants(info: Info, first: int | None = UNSET, after: str | None = UNSET) -> "_Asked[tuple[Cut, bool]]":
+def _asked_participants(
+    info: Info, first: int | None = UNSET, after: str | None = UNSET
+) -> "_Asked[tuple[Cut, Columns]]":
     return _Asked(info, page_arguments(first, after), participant_page)
 
 
-def _participants(root: rows.Conversation, given: "_Asked[tuple[Cut, bool]]") -> Page[rows.Participant] | None:
+def _participants(root: rows.Conversation, given: "_Asked[tuple[Cut, Columns]]") -> Page[rows.Participant] | None:
     """A page of participants, if it was read along with the conversation."""
     along = root.along_participants
     return participants.page(along[1]) if along and along[0] == given.of(root) else None

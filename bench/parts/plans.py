@@ -122,9 +122,9 @@ async def _statements(url: str, handle: str = "person1") -> list[Asked]:
         viewer, room, last = await _subject(connection, handle)
     message = MessageParts(sender=True, status=True, reply_to=MessageParts(sender=True))
     page = ConversationParts(
-        viewer_state=True, messages=(Pane(50), message), participants=(Cut(20, counted=True), True)
+        viewer_state=True, messages=(Pane(50), message), participants=(Cut(20, counted=True), ("role", "last_read_seq"))
     )
-    line = ConversationParts(viewer_state=True, last_message=MessageParts(sender=True), participants=(Cut(20), True))
+    line = ConversationParts(viewer_state=True, last_message=MessageParts(sender=True), participants=(Cut(20), ()))
     runs: dict[str, Callable[[Connection], Awaitable[object]]] = {
         "Page of 50 messages, and participants": lambda c: conversations.by_keys(c, viewer, [room], page),
         "Inbox": lambda c: inbox.page(c, viewer, Cut(20), Filter(), line),

@@ -118,7 +118,7 @@ class _World:
             viewer_state=True,
             last_message=message,
             messages=(pane, message),
-            participants=(Cut(self.chance.choice((1, 2, 9))), False),
+            participants=(Cut(self.chance.choice((1, 2, 9))), ()),
         )
         expected = await _told(self.plain, viewer, self.places, parts)
         for database in self.remembering:
@@ -184,7 +184,7 @@ async def test_what_is_remembered_is_not_read_again(database_url: str) -> None:
     world = _World([database, database], random.Random(1))  # noqa: S311
     await world.begin()
     message = MessageParts(sender=True)
-    parts = ConversationParts(last_message=message, messages=(Pane(50), message), participants=(Cut(20), False))
+    parts = ConversationParts(last_message=message, messages=(Pane(50), message), participants=(Cut(20), ()))
 
     async def count() -> int:
         asked.clear()
@@ -212,7 +212,7 @@ async def test_who_is_no_member_is_told_nothing_of_it(databases: list[Database])
     await world.begin()
     key, outsider = world.places[0], world.people[4]
     message = MessageParts(sender=True)
-    parts = ConversationParts(last_message=message, messages=(Pane(50), message), participants=(Cut(20), False))
+    parts = ConversationParts(last_message=message, messages=(Pane(50), message), participants=(Cut(20), ()))
     assert await _told(database, world.people[0], [key], parts)
     assert await _told(database, outsider, [key], parts) == []
     async with database.system() as connection, connection.transaction():

@@ -53,7 +53,10 @@ _PARTS = ConversationParts(
     others=True,
     last_message=_MESSAGE,
     messages=(Pane(3), _MESSAGE),
-    participants=(Cut(1, counted=True), True),
+    participants=(
+        Cut(1, counted=True),
+        ("role", "joined_at", "last_read_seq", "last_read_at", "last_delivered_seq"),
+    ),
 )
 _FILTER = Filter(unread_only=True, query="1")
 
