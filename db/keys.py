@@ -1,8 +1,6 @@
 """Keys of rows, and the opaque ids that clients hold in their place."""
 
-import base64
-import binascii
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -43,6 +41,7 @@ _TAGS = {
 }
 """What an id begins with → the type's name, and the bytes of its key."""
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
 _SHOWN = 60  # characters of a bad id that an error message repeats
 
 
@@ -137,14 +136,11 @@ def _of_type(wanted: str, text: str, kind: type[KeyT]) -> KeyT:
     return key
 
 
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
 def _decode(payload: str) -> bytes | None:
     try:
-        raw = base64.b64decode(payload + "=" * (-len(payload) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        text = payload.encode()
+        raw = a2b_base64(text.translate(_STANDARD) + b"==")
+    except ValueError:
         return None
-    # One key has one id: the last character's spare bits must be zero.
-    return raw if _encode(raw) == payload else None
+    # One key has one id: no other characters, and the last one's spare bits are zero.
+    return raw if b2a_base64(raw, newline=False).rstrip(b"=").translate(_URL_SAFE) == text else None
