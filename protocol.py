@@ -1,4 +1,4 @@
-"""The websocket protocol of the server: uvicorn's, whose connections end within a bounded time, and can be written to at once.
+"""The protocols of the server: uvicorn's, where it can be written to at once, and websockets end within a bounded time.
 
 A transport that is closed first writes out what it holds. To a peer that is gone without a word, or that reads no more,
 it never can: the connection would stay for good with all that was meant for it, and the application would not hear of
@@ -7,13 +7,19 @@ its end. So every end that uvicorn begins gets a deadline here.
 ASGI's `send` is a coroutine that waits for the transport. To one socket that is right; an event for a thousand of them
 would be a thousand tasks. The extension PUSH of the connection's scope is a function that writes frames, ready-made, if
 the transport takes them now, and else says no. It goes past websockets' connection, which keeps no account of whole
-messages that are sent, as long as no extension of the websocket was agreed on; then PUSH is not offered. Read from uvicorn
-0.54 and websockets 17.4.
+messages that are sent, as long as no extension of the websocket was agreed on; then PUSH is not offered.
+
+Over HTTP an answer takes `send` twice, which looks at each header with two expressions. The extension ANSWER writes one that
+is there as a whole. Read from uvicorn 0.54 and websockets 17.4.
 """
 
 import asyncio
+from collections.abc import Iterable
+from functools import partial
 from typing import cast
+from weakref import ref
 
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 from websockets.protocol import OPEN
@@ -21,8 +27,44 @@ from websockets.protocol import OPEN
 PUSH = "websocket.push"
 """The extension: `push(frames) -> bool`, with whole messages in frames as a server sends them."""
 
+ANSWER = "http.answer"
+"""The extension: `answer(headers, body) -> bool`, with what is as valid as `send` wants it, length and all."""
+
 _GRACE = 1.0  # seconds for what is still to be written
 _NO_PONG = 1013, "a ping was not answered; connect again"
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """Offers ANSWER."""
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.scope is self.scope:  # else it becomes a websocket
+            cast("dict[str, object]", self.scope)["extensions"] = {ANSWER: partial(_answer, ref(cycle))}
+
+
+def _answer(of: "ref[RequestResponseCycle]", headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+    """Answer with the status 200 in the place of `send`, and do what it does; False: not now, or not any more.
+
+    `of` is the request, which has the scope that this is in: as more than a weak reference both would wait for the garbage
+    collector.
+    """
+    cycle = of()
+    if cycle is None or cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
+        return False
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    lines = [STATUS_LINE[200]]
+    for name, value in (*cycle.default_headers, *headers):
+        lines += name, b": ", value, b"\r\n"
+    lines += b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body
+    cycle.transport.write(b"".join(lines))
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):

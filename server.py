@@ -9,8 +9,8 @@ if __name__ == "__main__":
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -26,6 +26,7 @@ import settings as configuration
 from db import migrate
 from db.encryption import Keyring
 from db.pool import DatabaseUnavailableError, Observer
+from protocol import ANSWER
 from resolvers import attachments, background, demo, development, service, tokens
 from resolvers.checks import Check, Checks, Guarded
 from resolvers.checks import load as load_check
@@ -37,7 +38,7 @@ from resolvers.service import Service
 from resolvers.tokens import Verifier
 from resolvers.words import WordList
 from schema import schema
-from schema.endpoint import REQUEST_ID, Endpoint
+from schema.endpoint import REQUEST_ID, Answer, Endpoint
 from schema.registry import Sockets
 from settings import Settings
 from storage import Blob, Inspection
@@ -50,8 +51,7 @@ _DEMO_TOKEN = timedelta(hours=12)
 _LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
 
-@dataclass(slots=True)
-class Running:
+class Running(NamedTuple):
     """What is there between start-up and shutdown."""
 
     service: Service
@@ -102,7 +102,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
 
     endpoint = Endpoint(
         built,
-        lambda: (running().service, running().identity),
+        running,
         is_origin_allowed=lambda origin: _is_origin_allowed(settings, origin),
         max_request_bytes=settings.max_request_bytes,
         max_operations=settings.max_operations_per_socket,
@@ -140,10 +140,16 @@ class Application(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].rstrip("/") != GRAPHQL:
             await super().__call__(scope, receive, send)
-        elif any(name == b"origin" for name, _ in scope["headers"]):
+        elif b"origin" in dict(scope["headers"]):
+            scope["extensions"] = {}  # what is answered is more than Endpoint knows of
             await self._foreign(scope, receive, send)
         else:
+            if (extensions := scope.get("extensions")) and ANSWER in extensions:
+                extensions[ANSWER] = _varying_answer(extensions[ANSWER])
             await self._own(scope, receive, _varying(send))
+
+
+_VARY = b"vary", b"Origin"
 
 
 def _varying(send: Send) -> Send:
@@ -151,10 +157,14 @@ def _varying(send: Send) -> Send:
 
     def varying(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), (b"vary", b"Origin")]}
+            message = {**message, "headers": [*message.get("headers", ()), _VARY]}
         return send(message)
 
     return varying
+
+
+def _varying_answer(answer: Answer) -> Answer:
+    return lambda headers, body: answer([*headers, _VARY], body)
 
 
 def _secret(settings: Settings) -> str | None:

@@ -154,6 +154,7 @@ def configuration(settings: Settings, app: ASGIApp | None = None) -> uvicorn.Con
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
+        http="protocol:HttpProtocol",
         ws="protocol:WebSocketProtocol",
         ws_max_size=settings.max_request_bytes,
         ws_ping_interval=settings.ping_interval,

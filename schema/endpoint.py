@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from secrets import token_hex
+from os import urandom
 from types import NoneType
 from typing import Any
 
@@ -40,6 +40,9 @@ _INIT_TIMEOUT = timedelta(seconds=5)
 _JSON = b"application/json"
 _TEXT, _OBJECT = (str, NoneType), (dict, NoneType)
 _STATUS = {"UNAUTHENTICATED": 401, "UNAVAILABLE": 503}
+
+Answer = Callable[[list[tuple[bytes, bytes]], bytes], bool]
+"""Writes headers and body of a whole answer, where that can be done at once (`ANSWER` in protocol.py)."""
 
 
 class _TooLargeError(BadUserInputError):
@@ -82,12 +85,11 @@ class Endpoint(GraphQL[Context, None]):
             await super().__call__(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        receive = self._limited(receive)
         try:
             if scope["method"] == "POST" and _is_single(headers):
-                await self._answer(headers, receive, send)
+                await self._answer(scope, headers, receive, send)
                 return
-            response = await self.run(Request(scope, receive))
+            response = await self.run(Request(scope, self._limited(receive)))
         except _TooLargeError as error:
             response = _refusal(error, 413)
         except RequestError as error:
@@ -104,11 +106,11 @@ class Endpoint(GraphQL[Context, None]):
             response = _fault()
         await response(scope, receive, send)
 
-    async def _answer(self, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         """One operation, as JSON to JSON: what strawberry's view does with it, without an object for each step of it."""
         authorization = headers.get(b"authorization")
         context = self.new_context(self._remembered(authorization) or await self._caller(authorization))
-        body = self.parse_json(await _body_of(receive))
+        body = self.parse_json(await self._body_of(receive))
         query, variables = body.get("query"), body.get("variables")
         if not isinstance(query, _TEXT):
             raise HTTPException(400, "query must be a string")
@@ -126,8 +128,10 @@ class Endpoint(GraphQL[Context, None]):
             (b"content-length", b"%d" % len(payload)),
             (_REQUEST_ID, context.request_id.encode()),
         ]
-        await send({"type": "http.response.start", "status": 200, "headers": told})
-        await send({"type": "http.response.body", "body": payload})
+        at_once: Answer = scope.get("extensions", {}).get("http.answer", _never)
+        if not at_once(told, payload):
+            await send({"type": "http.response.start", "status": 200, "headers": told})
+            await send({"type": "http.response.body", "body": payload})
 
     def is_websocket_origin_allowed(self, _request: WebSocket, origin: str) -> bool:
         return self._is_origin_allowed(origin)
@@ -142,7 +146,7 @@ class Endpoint(GraphQL[Context, None]):
             return None
 
     def new_context(self, caller: Caller | None) -> Context:
-        return Context(self._running()[0], caller, token_hex(16), stopping=self.sockets.stopping)
+        return Context(self._running()[0], caller, _request_id(), stopping=self.sockets.stopping)
 
     async def caller_of(self, token: str | None) -> Caller:
         """Who sends this token; raises UnauthenticatedError or UnavailableError."""
@@ -195,11 +199,27 @@ class Endpoint(GraphQL[Context, None]):
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._max_request_bytes:
-                raise _TooLargeError(f"the body is larger than {self._max_request_bytes} bytes")
+            self._check_size(seen)
             return message
 
         return limited
+
+    async def _body_of(self, receive: Receive) -> bytes:
+        """The same, all at once."""
+        message = await receive()
+        body = bytearray(message.get("body", b""))
+        self._check_size(len(body))
+        while message.get("more_body"):
+            message = await receive()
+            body += message.get("body", b"")
+            self._check_size(len(body))
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        return bytes(body)
+
+    def _check_size(self, seen: int) -> None:
+        if seen > self._max_request_bytes:
+            raise _TooLargeError(f"the body is larger than {self._max_request_bytes} bytes")
 
 
 def _is_single(headers: dict[bytes, bytes]) -> bool:
@@ -209,20 +229,18 @@ def _is_single(headers: dict[bytes, bytes]) -> bool:
     return is_json and b"text/event-stream" not in headers.get(b"accept", b"")
 
 
-async def _body_of(receive: Receive) -> bytes:
-    message = await receive()
-    parts: list[bytes] = [message.get("body", b"")]
-    while message.get("more_body"):
-        message = await receive()
-        parts.append(message.get("body", b""))
-    if message["type"] == "http.disconnect":
-        raise ClientDisconnect
-    return b"".join(parts)
+def _request_id() -> str:
+    return urandom(16).hex()
+
+
+def _never(_headers: list[tuple[bytes, bytes]], _body: bytes) -> bool:
+    """Where a whole answer cannot be written at once."""
+    return False
 
 
 def _refusal(error: RequestError, status: int) -> Response:
     """A request that is refused before any GraphQL is run."""
-    response = _error_response(str(error), error.code, status, token_hex(16))
+    response = _error_response(str(error), error.code, status, _request_id())
     if status == _STATUS["UNAUTHENTICATED"]:
         response.headers["www-authenticate"] = 'Bearer realm="parley"'
     return response
@@ -230,7 +248,7 @@ def _refusal(error: RequestError, status: int) -> Response:
 
 def _fault() -> Response:
     """A fault of ours outside any GraphQL."""
-    request_id = token_hex(16)
+    request_id = _request_id()
     _log.exception("request_failed", request_id=request_id)
     return _error_response(MASKED, "INTERNAL", 500, request_id)
 

@@ -1,0 +1,154 @@
+"""Answers that are written as a whole: byte for byte what ASGI's `send` writes, or left to it."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import ref
+
+import pytest
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from protocol import ANSWER, HttpProtocol
+from tests.flow.client import PATIENCE
+
+LARGE = 4_000_000  # bytes, which no socket here takes at once
+POST = b"POST /%s HTTP/1.1\r\nhost: here\r\ncontent-length: 4\r\n%s\r\nbody"
+
+
+@asynccontextmanager
+async def served(app: ASGIApp) -> AsyncIterator[int]:
+    """The port of a server of this application."""
+    config = uvicorn.Config(
+        app, http=HttpProtocol, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=3600
+    )
+    config.load()
+    state = ServerState()
+    state.default_headers = [(b"date", b"today")]
+    server = await asyncio.get_running_loop().create_server(
+        lambda: HttpProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+    )
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+        for connection in list(state.connections):
+            connection.transport.close()
+        await asyncio.gather(*state.tasks)
+
+
+async def answered(app: ASGIApp, *requests: bytes) -> bytes:
+    """All that is answered on one connection, whose last request is to close it."""
+    async with asyncio.timeout(PATIENCE), served(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"".join(requests))
+        found = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return found
+
+
+def _headers(body: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body)), (b"vary", b"Origin")]
+
+
+def _body(scope: Scope) -> bytes:
+    return b"x" * LARGE if scope["path"] == "/large" else f"{scope['path']}\r\n\r\n".encode()
+
+
+async def sending(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers as any application does."""
+    await receive()
+    body = _body(scope)
+    await send({"type": "http.response.start", "status": 200, "headers": _headers(body)})
+    await send({"type": "http.response.body", "body": body})
+    assert await receive() == {"type": "http.disconnect"}
+
+
+async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers as a whole where that can be done, and but once; who waits for the end hears of it."""
+    await receive()
+    end = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)
+    body, answer = _body(scope), scope["extensions"][ANSWER]
+    if not answer(_headers(body), body):
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(body)})
+        await send({"type": "http.response.body", "body": body})
+    assert not answer(_headers(body), body)
+    assert await end == {"type": "http.disconnect"}
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        (POST % (b"a", b"connection: close\r\n"),),
+        (POST % (b"a", b""), POST % (b"b", b""), POST % (b"c", b"connection: close\r\n")),
+        ((POST % (b"a", b"")).replace(b"HTTP/1.1", b"HTTP/1.0"),),
+        (POST % (b"large", b""), POST % (b"b", b"connection: close\r\n")),
+        (POST % (b"a", b"expect: 100-continue\r\nconnection: close\r\n"),),
+    ],
+    ids=["close", "pipelined", "1.0", "large", "continue"],
+)
+async def test_what_is_answered_as_a_whole_is_what_is_sent(requests: tuple[bytes, ...]) -> None:
+    """On connections that go on and that end, of either version, and where more is asked than the socket takes."""
+    found = await answered(answering, *requests)
+    assert found == await answered(sending, *requests)
+    assert found.count(b"200 OK") == len(requests)
+
+
+async def test_to_a_full_socket_nothing_is_answered_at_once() -> None:
+    """It waits, as `send` does, until the peer has read."""
+    tried: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        body = _body(scope)
+        tried.append(scope["extensions"][ANSWER](_headers(body), body))
+        if not tried[-1]:
+            await send({"type": "http.response.start", "status": 200, "headers": _headers(body)})
+            await send({"type": "http.response.body", "body": body})
+
+    found = await answered(app, POST % (b"large", b""), POST % (b"b", b"connection: close\r\n"))
+    assert tried == [True, False]
+    assert found.endswith(b"/b\r\n\r\n")
+
+
+async def test_who_is_gone_is_not_answered() -> None:
+    """And nobody is told of it."""
+    gone = asyncio.Event()
+    tried: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, _send: Send) -> None:
+        await receive()
+        assert await receive() == {"type": "http.disconnect"}
+        tried.append(scope["extensions"][ANSWER](_headers(b""), b""))
+        gone.set()
+
+    async with asyncio.timeout(PATIENCE), served(app) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(POST % (b"a", b""))
+        await writer.drain()
+        writer.close()
+        await gone.wait()
+    assert tried == [False]
+
+
+async def test_what_was_answered_is_no_garbage() -> None:
+    """A request and its scope refer to each other by what it is answered with, and are gone at once all the same."""
+    scopes: list[ref[_Left]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["left"] = left = _Left()
+        scopes.append(ref(left))
+        await answering(scope, receive, send)
+
+    gc.disable()
+    try:
+        await answered(app, POST % (b"a", b""), POST % (b"b", b"connection: close\r\n"))
+        assert scopes[0]() is None
+    finally:
+        gc.enable()
+
+
+class _Left:
+    """What an application leaves in a scope."""
