@@ -5,7 +5,7 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from db import conversations, events, inbox, memberships, messages, migrate, participants
+from db import events, inbox, memberships, messages, migrate, participants, recall
 from db.conversations import ConversationParts
 from db.embedded import EmbeddedPostgres
 from db.inbox import Filter
@@ -66,9 +66,11 @@ conversations of two to twenty). `.venv/bin/python -m bench.parts.plans > docs/s
 a plan that changes shows as a difference.
 
 Each line is a step that reads: what, how many rows, and how often. `buffers` are pages of 8 kB. Every statement is one
-round trip, and names its viewer itself (`db/statements.py`). A `policy` is row level security: the viewer's memberships,
-read once for each table of the statement and kept as a hash. So what a statement costs grows with its page and with how
-many conversations its viewer is in, and not with how long they are; the inbox also sorts all of its owner's conversations.
+round trip, and names its viewer itself (`db/statements.py`). A `policy` is row level security: of conversations and
+participants each row is looked up in the viewer's memberships, of messages and what belongs to them the memberships are read
+once and kept as a hash. So what a statement costs grows with its page, for messages with how many conversations its viewer
+is in, and not with how long they are; the inbox also sorts all of its owner's conversations. Users are remembered
+(`db/cache.py`), and so are last messages and members of an inbox: what stands here is read each time.
 """
 
 
@@ -117,16 +119,18 @@ async def _fill(url: str, script: str) -> None:
 async def _statements(url: str, handle: str = "person1") -> list[Asked]:
     """The hot statements, each run once in the name of this user."""
     told: list[Any] = []
-    database = await Database.open(url, pool_size=1, observe=told.append)
+    database = await Database.open(url, pool_size=1, cache_size=10_000, observe=told.append)
     async with database.system() as connection:
         viewer, room, last = await _subject(connection, handle)
     message = MessageParts(sender=True, status=True, reply_to=MessageParts(sender=True))
     page = ConversationParts(
         viewer_state=True, messages=(Pane(50), message), participants=(Cut(20, counted=True), ("role", "last_read_seq"))
     )
+    same = replace(page, messages=(Pane(50), MessageParts(sender=True)))
     line = ConversationParts(viewer_state=True, last_message=MessageParts(sender=True), participants=(Cut(20), ()))
     runs: dict[str, Callable[[Connection], Awaitable[object]]] = {
-        "Page of 50 messages, and participants": lambda c: conversations.by_keys(c, viewer, [room], page),
+        "Page of 50 messages, and participants": lambda c: recall.by_keys(c, viewer, [room], page),
+        "Page of 50 messages that are remembered, and participants": lambda c: recall.by_keys(c, viewer, [room], same),
         "Inbox": lambda c: inbox.page(c, viewer, Cut(20), Filter(), line),
         "Unread counts": lambda c: inbox.unread(c, viewer),
         "A message, after it was sent": lambda c: messages.window(c, [Window(room, last, last)], message),
@@ -136,7 +140,7 @@ async def _statements(url: str, handle: str = "person1") -> list[Asked]:
     }
     found = []
     for name, run in runs.items():
-        for _ in range(2):  # the driver asks for types the first time
+        for _ in range(2):  # the first time the driver asks for types, and what is remembered is read
             told.clear()
             async with database.viewer(viewer) as connection:
                 await run(connection)

@@ -53,14 +53,14 @@ async def test_a_fault_on_a_socket_is_masked_too(
 ) -> None:
     """In its operation alone, with a requestId that is in the log; the socket lives on."""
     await ada.start(grace)
-    await run(parley.database_url, "ALTER TABLE parley.messages RENAME COLUMN body TO text")
+    await run(parley.database_url, "ALTER TABLE parley.conversations RENAME COLUMN title TO caption")
     async with ada.socket() as socket:
         with caplog.at_level(logging.ERROR):
-            await socket.subscribe("{ conversations { nodes { lastMessage { body } } } }")
+            await socket.subscribe("{ conversations { nodes { title } } }")
             message = await socket.receive()
         (error,) = message["payload"]["errors"]
         assert error["extensions"]["code"] == "INTERNAL"
-        assert "body" not in error["message"]
+        assert "title" not in error["message"]
         assert await socket.receive() == {"type": "complete", "id": "1"}
         operation = await socket.subscribe("{ __typename }")
         assert await socket.next(operation) == {"__typename": "Query"}
