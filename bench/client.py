@@ -159,11 +159,15 @@ class Client:
         free = list(posters.values())
         due = delivered = 0
         moved = taken = time.monotonic()
-        while (sending := not pace.is_over(len(self._sent.groups))) or due > 0 or len(free) < len(posters):
-            wait = pace.wait(len(self._sent.groups), due) if sending and free else None
-            if wait == 0:
+        while not pace.is_over(len(self._sent.groups)) or due > 0 or len(free) < len(posters):
+            wait = None
+            while free and not pace.is_over(len(self._sent.groups)):
+                wait = pace.wait(len(self._sent.groups), due)
+                if wait != 0:
+                    break
                 due += self._post(free.pop(0), *next(requests))  # in turn: a server closes what idles
-            arrived = self._poll.poll(0 if wait == 0 else min(wait or 0.1, 0.1))
+                wait = None
+            arrived = self._poll.poll(min(wait or 0.1, 0.1))
             for ready, _ in arrived:
                 subscriber = self._subscribers.get(ready)
                 if subscriber is not None:
