@@ -152,7 +152,8 @@ async def test_three_sockets_of_somebody_who_is_removed(parley: Parley, ada: Cli
         heard: list[Json] = []
         while len(heard) < 5:
             event = (await other.next(stays))["conversationEvents"]
-            if event["__typename"] != "ReceiptChanged":  # that she has read what the system says; it has no place in the log
+            # That she has read what the system says has no place in the log.
+            if event["__typename"] != "ReceiptChanged":
                 heard.append(event)
     assert [event["__typename"] for event in heard] == [*["MessageSent"] * 3, "ParticipantsChanged", "MessageSent"]
     assert heard[3]["removed"] == [{"handle": ada.handle}]
