@@ -9,13 +9,14 @@ branch_labels = None
 depends_on = None
 
 # Whoever changes what was said, or who takes part, holds the conversation's row lock already. A send does neither. As the
-# owner of the tables, for who has left a conversation may not change it any more.
+# owner of the tables, for who has left a conversation may not change it any more. Of one that is made in this very
+# transaction nobody has read anything.
 RENEW = """
 CREATE FUNCTION parley.renew_edition() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     UPDATE parley.conversations SET edition = edition + 1
-    WHERE id IN (SELECT conversation_id FROM changed);
+    WHERE id IN (SELECT conversation_id FROM changed) AND created_at <> now();
     RETURN NULL;
 END $$
 """
