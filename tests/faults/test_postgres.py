@@ -34,6 +34,7 @@ async def test_postgres_ends(
     assert load.troubles
 
 
+@pytest.mark.soak
 async def test_a_backend_is_killed(database: EmbeddedPostgres, serve: Serve, trial: Trial, seconds: float) -> None:
     """PostgreSQL then ends all others itself, recovers and goes on: no outage of any length."""
     server = await serve(database.url)

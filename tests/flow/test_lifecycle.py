@@ -164,7 +164,7 @@ def assert_clean(data: Path) -> None:
     assert not (data / "pg18" / "postmaster.pid").exists()
 
 
-@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGTERM, 2)])
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
 def test_asked_to_end(number: signal.Signals, workers: int, serve: Start) -> None:
     """Ctrl-C in a terminal, and SIGTERM, end everything in order, with exit code 0."""
     server = serve("serve", "--workers", str(workers))
