@@ -26,7 +26,7 @@ def _set(is_member: Callable[[str], str]) -> None:
 # Most statements are about one conversation and who is in it. A table of all that the viewer is a member of, made for each
 # policy of a statement, takes longer than a look at the index for each row: backend's CPU of a page with its messages
 # remembered 0.9, of somebody with 10,000 conversations 0.07. Only an inbox reads them all anyway, and takes 1.1 times as
-# long, 1.7 with 10,000. Messages are many, and keep the table.
+# long, 1.6 to 2 with 10,000. Messages are many, and keep the table.
 def upgrade() -> None:
     _set(batches.probe)
 
