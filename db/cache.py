@@ -99,6 +99,7 @@ class Known:
         return self.messages[low - self.low : high - self.low + 1] if self.low <= low else []
 
     def keep_list(self, size: int, members: CachedList[Participant]) -> CachedList[Participant]:
+        """Remember a list of so many of the members, which is returned."""
         if len(self.lists) >= _LISTS:
             self.lists.clear()
         self.lists[size] = members
