@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -147,10 +147,11 @@ async def test_an_erasure_that_broke_off_is_continued(
     ((key,),) = await rows(parley.database_url, "SELECT id FROM parley.users WHERE handle = $1", MARKER)
     commits = 0
     whole = asyncpg.Connection.execute
+    ours = asyncio.current_task()  # the jobs of the server, in this process too, commit beside it
 
     async def breaking(self: Any, query: str, *arguments: Any, **more: Any) -> str:
         nonlocal commits
-        if query == "COMMIT":
+        if query == "COMMIT" and asyncio.current_task() is ours:
             commits += 1
             if commits == limit:
                 raise ConnectionError("broken off")
@@ -158,12 +159,13 @@ async def test_an_erasure_that_broke_off_is_continued(
         return result
 
     monkeypatch.setattr(asyncpg.Connection, "execute", breaking)
-    for limit in (2, 5, 9, 14, 10_000):  # noqa: B007 -- which is what breaks it
-        commits = 0
-        async with opened(parley.database_url) as database:
-            with suppress(DatabaseUnavailableError):
-                is_done = await erasing.erase(database, storage(tmp_path), MARKER, keeps_messages=False)
-    assert is_done
+    async with opened(parley.database_url) as database:
+        for limit in (2, 5, 9, 14):  # noqa: B007 -- which is what breaks it
+            commits = 0
+            with pytest.raises(DatabaseUnavailableError):
+                await erasing.erase(database, storage(tmp_path), MARKER, keeps_messages=False)
+        monkeypatch.undo()
+        assert await erasing.erase(database, storage(tmp_path), MARKER, keeps_messages=False)
     async with asyncio.timeout(PATIENCE):  # in which the search puts right what it took in meanwhile
         while found := await traces(parley.database_url, str(key), key.hex, NAME):
             assert {table for table, _ in found} == {"search_entries"}
