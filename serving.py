@@ -29,7 +29,6 @@ from web import site
 _STOP = 5  # seconds in which requests have to end, beside those over which the closing of sockets is spread
 _TICK = 0.1  # seconds until a second Ctrl-C is noticed, as in uvicorn
 _PR_SET_PDEATHSIG = 1
-_YOUNG = 50_000  # objects more than before, until the garbage collector looks for cycles among them
 
 
 def run(settings: Settings) -> None:
@@ -65,7 +64,7 @@ def worker() -> ASGIApp:
             raise
         typer.echo(f"parley: {said}", err=True)
         sys.exit(STARTUP_FAILURE)  # tells the watching process that a restart would end the same way
-    _settle()
+    gc.freeze()  # what is there for good is left alone
     return app
 
 
@@ -166,17 +165,6 @@ def configuration(settings: Settings, app: ASGIApp | None = None) -> uvicorn.Con
         log_config=None,  # the application configures logging
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + _STOP,
     )
-
-
-def _settle() -> None:
-    """Have the garbage collector leave alone what is there for good, and look for cycles less often.
-
-    Answers are trees of many small objects, which go without it as soon as they are sent. With Python's own threshold of
-    700 objects it went through all that were under way several times a request.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG, 20, 20)
 
 
 class _Worker(multiprocess.Process):
