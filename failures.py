@@ -1,14 +1,12 @@
 """Failures that the person at the command line can do something about, each in one line."""
 
 import asyncpg
-from alembic.util import CommandError
-from sqlalchemy.exc import DBAPIError
 
 from db.encryption import SealedError
 from db.encryption_keys import UnusableKeysError
 from db.exports import ExportFailedError
 from db.imports import ImportFailedError
-from db.migrate import LockNotAvailableError, MissingRoleError
+from db.migrate import LockNotAvailableError, MissingRoleError, UnknownRevisionError
 from db.pool import DatabaseUnavailableError, RoleError
 from db.reach import UnusableDatabaseError
 from outputs import UnwritableOutputError
@@ -24,7 +22,6 @@ class PortError(Exception):
 
 _EXPLAINED = (
     CheckError,
-    CommandError,  # a revision there is none of
     ErasureFailedError,
     ExportFailedError,
     ImportFailedError,
@@ -39,6 +36,7 @@ _EXPLAINED = (
     UnusableDatabaseError,
     UnusableKeysError,
     StorageUnavailableError,
+    UnknownRevisionError,
     UnusableStorageError,
     UnwritableOutputError,
 )
@@ -60,8 +58,6 @@ _REFUSALS = (
 
 def explanation(error: BaseException) -> str | None:
     """What to tell about `error`; None where it is a fault of ours, whose traceback is needed."""
-    if isinstance(error, DBAPIError) and error.orig:
-        error = error.orig.__cause__ or error.orig  # SQLAlchemy's wrapping of asyncpg's error
     if isinstance(error, _REFUSALS):
         hint = (
             " (migrations run as PARLEY_MIGRATION_URL)" if isinstance(error, asyncpg.InsufficientPrivilegeError) else ""

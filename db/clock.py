@@ -9,8 +9,7 @@ Transaction ids belong to a cluster: in one that a dump was restored into they b
 set forward there, once, and never runs back.
 """
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import Any
 
 _NEWEST = " UNION ALL ".join(
     f"SELECT max({column}) AS xact FROM parley.{table}"
@@ -39,17 +38,18 @@ def define(*, cluster: int, offset: int) -> list[str]:
     ]
 
 
-async def adjust(connection: AsyncConnection, system_role: str) -> None:
+async def adjust(connection: Any, system_role: str) -> None:  # noqa: ANN401  (asyncpg ships no types)
     """Set the clock for the cluster this database is in now, behind everything in its log. Runs as the tables' owner."""
-    cluster = await connection.scalar(text("SELECT system_identifier FROM pg_control_system()"))
-    if not await connection.scalar(text("SELECT to_regprocedure('parley.cluster()') IS NOT NULL")):
+    cluster = await connection.fetchval("SELECT system_identifier FROM pg_control_system()")
+    if not await connection.fetchval("SELECT to_regprocedure('parley.cluster()') IS NOT NULL"):
         return  # the tables are older than the clock
-    if await connection.scalar(text("SELECT parley.cluster()")) == cluster:
+    if await connection.fetchval("SELECT parley.cluster()") == cluster:
         return
-    # Row level security holds for the owner too.
-    await connection.execute(text(f"SET LOCAL ROLE {system_role}"))
-    newest = await connection.scalar(text(f"SELECT max(xact) FROM ({_NEWEST}) AS newest"))
-    await connection.execute(text("RESET ROLE"))
-    current = int(await connection.scalar(text("SELECT pg_current_xact_id()::text::bigint")))
-    for statement in define(cluster=cluster, offset=max(0, (newest or 0) + 1 - current)):
-        await connection.execute(text(statement))
+    async with connection.transaction():
+        # Row level security holds for the owner too.
+        await connection.execute(f"SET LOCAL ROLE {system_role}")
+        newest = await connection.fetchval(f"SELECT max(xact) FROM ({_NEWEST}) AS newest")
+        await connection.execute("RESET ROLE")
+        current = int(await connection.fetchval("SELECT pg_current_xact_id()::text::bigint"))
+        for statement in define(cluster=cluster, offset=max(0, (newest or 0) + 1 - current)):
+            await connection.execute(statement)

@@ -12,8 +12,8 @@ from db import encryption_keys
 from db.batches import Batches
 from db.encryption import NO_KEYS, Keyring
 from db.feed import Feed
+from db.lines import Line
 from db.lines.postgres import PostgresLine
-from db.lines.redis import RedisLine
 from db.pool import Database, DatabaseUnavailableError, Observer
 from resolvers.attendance import Attendance
 from resolvers.bodies import Bodies
@@ -81,6 +81,13 @@ async def _try_open(url: str, pool_size: int, keyring: Keyring, cache_size: int,
     return database
 
 
+def _broker_line() -> type[Line]:
+    # Here and not above: most servers have no broker, and redis-py is a twenty-fifth of a start.
+    from db.lines.redis import RedisLine  # noqa: PLC0415
+
+    return RedisLine
+
+
 def _no_jobs(_service: Service) -> Iterable[Job]:
     return ()
 
@@ -106,7 +113,7 @@ async def running(
     policy = policy or Policy()
     database = await _open(url, pool_size, keyring, cache_size, observe)
     batches = Batches(database)
-    feed = Feed(RedisLine, broker_url) if broker_url else Feed(PostgresLine, listen_url or url)
+    feed = Feed(_broker_line(), broker_url) if broker_url else Feed(PostgresLine, listen_url or url)
     broadcast = Broadcast(backend=feed)
     wakeups = Wakeups(broadcast)
     counters = counters or Counters()

@@ -1,28 +1,59 @@
 """Migrations forward and back, and what they leave."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 import stamina
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
-from db import migrate
+from db import migrate, revisions
 from db.tables import SCHEMA, metadata
 
 
 async def test_models_equal_migrations(database_url: str) -> None:
     """Autogenerate finds nothing to change."""
-    engine = migrate.owner_engine(database_url)
     options = {"include_schemas": True, "version_table_schema": SCHEMA, "compare_server_default": True}
-    async with engine.connect() as connection:
-        changes = await connection.run_sync(
-            lambda sync: compare_metadata(MigrationContext.configure(sync, opts=options), metadata)
-        )
-    await engine.dispose()
+    connection = await asyncpg.connect(database_url, server_settings={"search_path": "pg_catalog"})
+    changes = await revisions.run(
+        connection, lambda sync: compare_metadata(MigrationContext.configure(sync, opts=options), metadata)
+    )
+    await connection.close()
     assert changes == []
+
+
+def test_the_head_is_read_as_alembic_finds_it() -> None:
+    """One revision is the newest, for those who have not loaded Alembic too."""
+    assert ScriptDirectory(str(Path(revisions.__file__).parent / "migrations")).get_heads() == [migrate.head()]
+
+
+def test_tables_that_are_at_head_are_found_so_without_alembic(common_database_url: str) -> None:
+    """Most starts find nothing to do, and load nothing to do it with."""
+    program = (
+        "import asyncio, sys; from db import migrate; asyncio.run(migrate.upgrade(sys.argv[1])); "
+        "print({'alembic', 'sqlalchemy.ext.asyncio'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", program, common_database_url]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "set()\n"
+
+
+async def test_a_revision_there_is_none_of(database_url: str) -> None:
+    """It is named, in either direction, and so is that of a database which newer code has migrated."""
+    with pytest.raises(migrate.UnknownRevisionError, match="nowhere"):
+        await migrate.upgrade(database_url, "nowhere")
+    with pytest.raises(migrate.UnknownRevisionError, match="nowhere"):
+        await migrate.downgrade(database_url, "nowhere")
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE parley.alembic_version SET version_num = 'to_come'")
+    await connection.close()
+    with pytest.raises(migrate.UnknownRevisionError, match="to_come"):
+        await migrate.upgrade(database_url)
 
 
 async def test_forward_and_back(database_url: str) -> None:
@@ -47,19 +78,20 @@ async def test_servers_that_start_together_migrate_once(database_url: str) -> No
     assert await migrate.current(database_url) == migrate.head()
 
 
-async def test_a_locked_table_is_not_waited_for_long(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_locked_table_is_not_waited_for_long(database_url: str) -> None:
     """A migration that cannot lock a table with data gives up within its time-out, so that nobody queues behind it.
 
     Those before it stand: each is a transaction of its own.
     """
-    monkeypatch.setattr(stamina, "is_active", lambda: False)
     holder = await asyncpg.connect(database_url)
     try:
         async with holder.transaction():
             await holder.execute("LOCK TABLE parley.direct_conversations IN ROW EXCLUSIVE MODE")
-            migrating = asyncio.create_task(migrate.downgrade(database_url, "base"))
-            with pytest.raises(migrate.LockNotAvailableError, match="lock timeout"):
-                await asyncio.wait_for(migrating, timeout=30)
+            with (
+                stamina.set_testing(True, attempts=2),
+                pytest.raises(migrate.LockNotAvailableError, match="lock timeout"),
+            ):
+                await asyncio.wait_for(migrate.downgrade(database_url, "base"), timeout=30)
     finally:
         await holder.close()
     assert await migrate.current(database_url) == "2026_11_20_foundation"
