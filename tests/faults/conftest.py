@@ -35,6 +35,8 @@ def pytest_terminal_summary(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("untraced")
         if _SOAK is None and item.get_closest_marker("soak"):
             item.add_marker(pytest.mark.skip("much like another: `make soak` has it"))
 

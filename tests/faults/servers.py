@@ -36,9 +36,7 @@ class Server:
             "LOG_FORMAT": "json",
             "RATE_LIMITS": "*=unlimited",
         }
-        # Without coverage, which makes a start twice as long and finds nothing here that other tests do not run.
-        unwanted = ("PARLEY_", "COVERAGE_")
-        bare = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+        bare = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
         self._environment = bare | {f"PARLEY_{name}": str(value) for name, value in (stated | settings).items()}
         self._process: Process | None = None
 

@@ -88,15 +88,10 @@ def free_port() -> int:
 
 def begin(command: list[str], data: Path, port: int, account: dict[str, Any] | None = None, **settings: Any) -> Server:
     """Start a server, as another `account` if there is one, and return when it says that it is ready."""
-    variables = environment(data, PORT=port, **settings)
-    if (
-        "--workers" in command
-    ):  # they start twice as fast without coverage, and run what a server by itself runs as well
-        variables = {name: value for name, value in variables.items() if not name.startswith("COVERAGE_")}
     process = subprocess.Popen(
         command,
         cwd=PROJECT,
-        env=variables,
+        env=environment(data, PORT=port, **settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -119,6 +114,20 @@ def begin(command: list[str], data: Path, port: int, account: dict[str, Any] | N
 def end(server: Server) -> None:
     server.process.terminate()
     server.process.communicate(timeout=END)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that a server has used, and serves nobody."""
+    data = tmp_path_factory.mktemp("made") / "data"
+    assert run(data, "migrate").returncode == 0
+    return data
+
+
+@pytest.fixture
+def used(made: Path, tmp_path: Path) -> None:
+    """Servers on `tmp_path`/data find a database there, which takes as long to make as to start them."""
+    shutil.copytree(made, tmp_path / "data", symlinks=True)
 
 
 @pytest.fixture
@@ -164,7 +173,10 @@ def assert_clean(data: Path) -> None:
     assert not (data / "pg18" / "postmaster.pid").exists()
 
 
-@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
+@pytest.mark.parametrize(
+    ("number", "workers"), [(signal.SIGINT, 1), pytest.param(signal.SIGTERM, 2, marks=pytest.mark.untraced)]
+)
+@pytest.mark.usefixtures("used")
 def test_asked_to_end(number: signal.Signals, workers: int, serve: Start) -> None:
     """Ctrl-C in a terminal, and SIGTERM, end everything in order, with exit code 0."""
     server = serve("serve", "--workers", str(workers))
@@ -179,6 +191,7 @@ def test_asked_to_end(number: signal.Signals, workers: int, serve: Start) -> Non
     assert_clean(server.data)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("workers", [2])
 async def test_what_runs_is_finished_first(database_url: str, workers: int, serve: Start) -> None:
     """A mutation on a socket and one over HTTP, both under way at SIGTERM, are answered; nobody is let in meanwhile."""
@@ -199,6 +212,7 @@ async def test_what_runs_is_finished_first(database_url: str, workers: int, serv
     assert await asyncio.to_thread(server.process.wait, END) == 0
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("workers", [2])
 async def test_the_sockets_of_workers_are_closed_one_after_the_other(
     database_url: str, workers: int, serve: Start
@@ -221,6 +235,7 @@ async def test_the_sockets_of_workers_are_closed_one_after_the_other(
     assert await asyncio.to_thread(server.process.wait, END) == 0
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("workers", [2])
 async def test_a_second_ctrl_c_does_not_wait(database_url: str, workers: int, serve: Start) -> None:
     """What is left is closed at once, without a word."""
@@ -240,6 +255,8 @@ async def test_a_second_ctrl_c_does_not_wait(database_url: str, workers: int, se
 
 @linux_only
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.untraced
+@pytest.mark.usefixtures("used")
 def test_killed(workers: int, serve: Start) -> None:
     """After kill -9 neither the database nor a worker is left, the database is clean, and the next start works."""
     server = serve("serve", "--workers", str(workers))
@@ -252,6 +269,8 @@ def test_killed(workers: int, serve: Start) -> None:
 
 
 @linux_only
+@pytest.mark.untraced
+@pytest.mark.usefixtures("used")
 def test_all_killed(serve: Start) -> None:
     """After kill -9 of everything, the database too, the next start recovers."""
     server = serve()
@@ -266,6 +285,7 @@ def test_serving_is_the_default(serve: Start) -> None:
     assert serve().get("/healthz").is_success
 
 
+@pytest.mark.untraced
 def test_the_socket_is_no_ones_else(serve: Start) -> None:
     """Only the owner of the data folder can enter it."""
     server = serve()
@@ -274,6 +294,7 @@ def test_the_socket_is_no_ones_else(serve: Start) -> None:
     ] * 4
 
 
+@pytest.mark.usefixtures("used")
 def test_a_second_server_says_who_holds_the_data(serve: Start) -> None:
     """It names the process and the folder in one line and ends with 1; the first goes on."""
     server = serve()
@@ -324,6 +345,7 @@ def test_a_database_of_ones_own(database_url: str, serve: Start) -> None:
     assert not (server.data / "pg18").exists()
 
 
+@pytest.mark.usefixtures("used")
 def test_commands_work_beside_a_server(serve: Start) -> None:
     """Every command works on the data of a running server, and leaves it running."""
     server = serve()
@@ -341,6 +363,7 @@ def test_commands_work_without_a_server(tmp_path: Path) -> None:
     assert_clean(tmp_path / "data")
 
 
+@pytest.mark.usefixtures("used")
 def test_a_token_of_the_command_line_is_accepted(serve: Start) -> None:
     """`token` signs with the key the running server verifies with."""
     server = serve()
@@ -354,6 +377,7 @@ def test_a_token_of_the_command_line_is_accepted(serve: Start) -> None:
     assert answer.json() == {"data": {"viewer": {"user": {"handle": "ada", "name": "Ada"}}}}
 
 
+@pytest.mark.untraced
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_an_ordinary_user_serves() -> None:
     """What root can do, a user without any rights can."""

@@ -128,6 +128,7 @@ json = st.recursive(
 )
 
 
+@pytest.mark.untraced
 @given(json)
 def test_nul_in_variables_is_found_wherever_it_is(value: Any) -> None:
     """In a text, in a list, in an object's values and in its keys; and only then."""

@@ -9,6 +9,8 @@ import pytest
 from tests import histories
 from tests.histories import conversation, counts, message, rejects, run, snapshot, user, write
 
+pytestmark = pytest.mark.untraced
+
 PEOPLE = [user("ada"), user("grace"), user("linus")]
 ROOM = conversation("room", "ada", "grace")
 SENT = datetime.fromisoformat(histories.SENT)

@@ -40,6 +40,7 @@ def test_profile_claims_are_optional() -> None:
     assert (read.handle, read.name, read.picture, read.roles) == ("ada", None, None, ())
 
 
+@pytest.mark.untraced
 @given(st.dictionaries(claim_names, json_values), st.sampled_from([ANYONE, PARLEY]))
 def test_any_claims_are_read_or_refused(payload: dict[str, object], expected: Expectations) -> None:
     """Whatever the JSON, the only exception is InvalidTokenError."""

@@ -104,6 +104,7 @@ def test_document_that_is_no_key_set_is_refused(document: bytes) -> None:
         parse_key_set(document, PUBLIC_ALGORITHMS)
 
 
+@pytest.mark.untraced
 @given(st.lists(st.dictionaries(members, real_values | json_values) | json_values))
 def test_any_key_is_used_or_left_out(keys: list[object]) -> None:
     """Whatever stands in the list, each entry is either a key or named with its reason."""

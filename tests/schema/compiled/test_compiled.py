@@ -80,6 +80,7 @@ def test_lists_that_were_read_along(parley_atlas: Atlas) -> None:
         trial.judge(Scenario(Document(_LISTS, [operation]), [Execution(operation, variables, roots, ("one", "two"))]))
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("of", ["zoo", "parley"])
 def test_the_documents_are_valid(of: str, zoo_atlas: Atlas, parley_atlas: Atlas) -> None:
     """Only of those a server executes any; they are not looked at again in each trial, as that takes most of its time."""
@@ -100,6 +101,7 @@ def _some(each: st.SearchStrategy[Scenario], count: int) -> list[Scenario]:
     return found
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("defect", defects.ALL, ids=lambda defect: defect.__name__)
 def test_each_defect_is_found(defect: type[Executor]) -> None:
     """The property can fail: an executor that is wrong in one point does not pass."""
@@ -108,6 +110,7 @@ def test_each_defect_is_found(defect: type[Executor]) -> None:
         trial.judge_all(sample())
 
 
+@pytest.mark.untraced
 def test_how_long_it_takes_is_no_defect() -> None:
     """Errors of fields that are waited for come in a definite order, in however many turns of the loop."""
     Trial(defects.TakesItsTime, zoo.build, ("plain", "other", "watched")).judge_all(sample())
