@@ -23,7 +23,8 @@ from sqlalchemy import (
 )
 
 from db import paging, recall, tables
-from db.conversations import ConversationParts, Reading, own_columns, state_columns
+from db.conversation_parts import ConversationParts
+from db.conversations import Reading, own_columns, state_columns
 from db.paging import Cut, Keyset, Rows, Shape
 from db.pool import Connection
 from db.rows import Conversation

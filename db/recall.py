@@ -5,7 +5,7 @@ from uuid import UUID
 
 from db import conversations, messages, participants, users
 from db.cache import Known
-from db.conversations import ConversationParts
+from db.conversation_parts import ConversationParts
 from db.messages import MessageParts, Window
 from db.paging import Rows
 from db.pool import Connection

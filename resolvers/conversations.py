@@ -5,7 +5,7 @@ from uuid import UUID
 
 from db import inbox as inbox_rows
 from db import recall
-from db.conversations import ConversationParts
+from db.conversation_parts import ConversationParts
 from db.inbox import Filter
 from db.rows import Conversation, User
 from resolvers import cursors

@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from db import conversations, events, memberships, participants, states, users
-from db.conversations import ConversationParts
+from db.conversation_parts import ConversationParts
 from db.events import Look, Standing
 from db.memberships import Membership
 from db.pool import Database

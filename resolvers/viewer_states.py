@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from db import conversations, states
-from db.conversations import ConversationParts
+from db.conversation_parts import ConversationParts
 from db.rows import User
 from db.states import StateChange
 from resolvers.errors import Invalid, NotFound, RefusedError

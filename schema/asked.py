@@ -19,7 +19,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from db.conversations import Columns, ConversationParts
+from db.conversation_parts import Columns, ConversationParts
 from db.messages import MessageParts, Pane
 from db.paging import Cut
 from resolvers import messages, participants

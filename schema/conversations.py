@@ -10,7 +10,7 @@ import strawberry
 from strawberry import UNSET
 
 from db import rows
-from db.conversations import Columns
+from db.conversation_parts import Columns
 from db.messages import MessageParts, Pane
 from db.paging import Cut
 from resolvers import cursors, events, messages, participants

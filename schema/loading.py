@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from db import rows
-from db.conversations import ConversationParts
+from db.conversation_parts import ConversationParts
 from db.keys import AttachmentKey, MessageKey
 from db.messages import MessageParts, Pane, Window
 from db.paging import Cut

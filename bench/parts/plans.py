@@ -14,7 +14,7 @@ import asyncpg
 import orjson
 
 from db import events, inbox, memberships, messages, migrate, participants, recall
-from db.conversations import ConversationParts
+from db.conversation_parts import ConversationParts
 from db.embedded import EmbeddedPostgres
 from db.inbox import Filter
 from db.messages import MessageParts, Pane, Window

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from db import inbox, members, recall, users
 from db.appends import Draft, append
 from db.cache import MOST_CHANGED, Cache, Known, Users
-from db.conversations import ConversationParts
+from db.conversation_parts import ConversationParts
 from db.inbox import Filter
 from db.keys import new_key
 from db.messages import MessageParts, Pane

@@ -32,7 +32,7 @@ from db import (
     users,
 )
 from db.appends import Draft
-from db.conversations import ConversationParts
+from db.conversation_parts import ConversationParts
 from db.inbox import Filter
 from db.keys import MessageKey, new_key
 from db.mentioning import Wanted
