@@ -24,11 +24,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 from websockets.protocol import OPEN
 
-PUSH = "websocket.push"
-"""The extension: `push(frames) -> bool`, with whole messages in frames as a server sends them."""
-
-ANSWER = "http.answer"
-"""The extension: `answer(headers, body) -> bool`, with what is as valid as `send` wants it, length and all."""
+from web.extensions import ANSWER, PUSH
 
 _GRACE = 1.0  # seconds for what is still to be written
 _NO_PONG = 1013, "a ping was not answered; connect again"

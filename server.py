@@ -34,7 +34,6 @@ import settings as configuration
 from db import migrate
 from db.encryption import Keyring
 from db.pool import DatabaseUnavailableError, Observer
-from protocol import ANSWER
 from resolvers import attachments, background, demo, development, service, tokens
 from resolvers.checks import Check, Checks, Guarded
 from resolvers.checks import load as load_check
@@ -46,12 +45,13 @@ from resolvers.service import Service
 from resolvers.tokens import Verifier
 from resolvers.words import WordList
 from schema import schema
-from schema.endpoint import REQUEST_ID, Answer, Endpoint
+from schema.endpoint import REQUEST_ID, Endpoint
 from schema.registry import Sockets
 from settings import Settings
 from storage import Blob, Inspection
 from storage.local import LocalStorage
 from web import site
+from web.extensions import ANSWER, Answer
 
 GRAPHQL = "/graphql"
 

@@ -29,6 +29,7 @@ from schema.faults import MASKED
 from schema.registry import Sockets
 from schema.schema import Schema
 from schema.sockets import SocketAdapter, SocketHandler
+from web.extensions import ANSWER, Answer
 
 _log = structlog.get_logger(__name__)
 
@@ -40,9 +41,6 @@ _INIT_TIMEOUT = timedelta(seconds=5)
 _JSON = b"application/json"
 _TEXT, _OBJECT = (str, NoneType), (dict, NoneType)
 _STATUS = {"UNAUTHENTICATED": 401, "UNAVAILABLE": 503}
-
-Answer = Callable[[list[tuple[bytes, bytes]], bytes], bool]
-"""Writes headers and body of a whole answer, where that can be done at once (`ANSWER` in protocol.py)."""
 
 
 class _TooLargeError(BadUserInputError):
@@ -128,7 +126,7 @@ class Endpoint(GraphQL[Context, None]):
             (b"content-length", b"%d" % len(payload)),
             (_REQUEST_ID, context.request_id.encode()),
         ]
-        at_once: Answer = scope.get("extensions", {}).get("http.answer", _never)
+        at_once: Answer = scope.get("extensions", {}).get(ANSWER, _never)
         if not at_once(told, payload):
             await send({"type": "http.response.start", "status": 200, "headers": told})
             await send({"type": "http.response.body", "body": payload})

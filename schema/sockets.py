@@ -4,7 +4,6 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from schema.context import Context
 from schema.faults import present
 from schema.outbox import Outbox
 from schema.registry import STOPPING
+from web.extensions import PUSH, Push
 
 if TYPE_CHECKING:
     from schema.endpoint import Endpoint
@@ -42,9 +42,9 @@ class SocketAdapter(ASGIWebSocketAdapter):
             await super().close(code, reason.encode()[:_LONGEST_REASON].decode(errors="ignore"))
 
     @property
-    def push(self) -> Callable[[bytes], bool]:
+    def push(self) -> Push:
         """Sends frames at once, or says that it cannot: the server's own extension, where it has one."""
-        found: Callable[[bytes], bool] = self.ws.scope.get("extensions", {}).get("websocket.push", _never)
+        found: Push = self.ws.scope.get("extensions", {}).get(PUSH, _never)
         return found
 
     async def send_text(self, text: str) -> None:

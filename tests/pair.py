@@ -15,8 +15,9 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import SEND_EOF, State
 from websockets.uri import parse_uri
 
-from protocol import PUSH, WebSocketProtocol
+from protocol import WebSocketProtocol
 from tests.flow.client import PATIENCE
+from web.extensions import PUSH
 
 _SMALL = 4096  # bytes that the system keeps for either side
 

@@ -11,8 +11,9 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from protocol import ANSWER, HttpProtocol
+from protocol import HttpProtocol
 from tests.flow.client import PATIENCE
+from web.extensions import ANSWER
 
 LARGE = 4_000_000  # bytes, which no socket here takes at once
 POST = b"POST /%s HTTP/1.1\r\nhost: here\r\ncontent-length: 4\r\n%s\r\nbody"

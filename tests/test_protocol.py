@@ -10,11 +10,11 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol import PUSH
 from schema.frames import frame
 from schema.outbox import ROOM, Outbox
 from tests.flow.waiting import until
 from tests.pair import Pair, paired
+from web.extensions import PUSH
 
 LARGE = "x" * 500_000  # characters, which no socket here takes at once
 
