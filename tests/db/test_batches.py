@@ -265,6 +265,28 @@ async def test_each_is_written_in_the_name_of_its_own_sender(
         assert await fetch(database_url, senders, key) == [(person,)]
 
 
+@pytest.mark.parametrize("size", [0, 1, 3, 300])
+async def test_whatever_size_the_tables_had_when_it_was_planned(database_url: str, size: int) -> None:
+    """Each of a batch takes its permit, its place and what its sender has read in the sender's own name."""
+    async with process(database_url) as (database, _):
+        everybody = await people(database, 4)
+        keys = [(await conversations(database, 1, person, everybody[0]))[0] for person in everybody[1 : size + 1]]
+        await conversations(database, size - len(keys), everybody[0])
+    await run(database_url, "VACUUM ANALYZE")
+    async with process(database_url) as (database, batches):
+        await append(batches, *(Draft(new_key(), person, "planned", rate=60) for person in everybody))
+        keys += [(await conversations(database, 1, person, everybody[0]))[0] for person in everybody[len(keys) + 1 :]]
+        for number in (1, 2):
+            drafts = [Draft(key, person, "x", rate=60) for key, person in zip(keys, everybody[1:], strict=True)]
+            assert seqs(await append(batches, *reversed(drafts))) == [number] * 3
+    read = (
+        "SELECT user_id, last_read_seq FROM parley.participants WHERE conversation_id = ANY($1) AND last_read_seq > 0"
+    )
+    assert sorted(await fetch(database_url, read, keys)) == sorted((person, 2) for person in everybody[1:])
+    taken = "SELECT user_id FROM parley.rate_limits WHERE at > clock_timestamp() + interval '1 second'"
+    assert sorted(await fetch(database_url, taken)) == sorted((person,) for person in everybody[1:])
+
+
 REFUSE = """
     CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
