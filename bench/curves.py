@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bench import answers, http, peers, tables, world
 from bench.command import begin
@@ -20,6 +21,7 @@ from bench.turns import Turn
 POINTS = PROJECT / "docs" / "curves.json"
 
 HISTORY = (10_000, 100_000, 500_000, 2_000_000)
+SENDERS = (1, 4, 16, 64, 256)
 SUBSCRIBERS = (1, 10, 100, 500, 2000)
 CONVERSATIONS = (20, 100, 1000, 10_000)
 
@@ -36,6 +38,7 @@ def main() -> None:
     """Measure the curves that are named, or all, and write down their points; those of the others stay."""
     measured: dict[str, Callable[[Extent], Curve]] = {
         "history": lambda extent: _curve(HISTORY, extent, _history),
+        "senders": lambda extent: _curve(SENDERS, extent, _senders),
         "subscribers": lambda extent: _curve(SUBSCRIBERS, extent, _subscribers),
         "conversations": lambda extent: _curve(CONVERSATIONS, extent, _conversations),
     }
@@ -74,6 +77,10 @@ def _curve(sizes: Sequence[int], extent: Extent, measure: Callable[[int, Extent]
 
 def _history(messages: int, extent: Extent) -> dict[str, Turns]:
     return _requests(Dataset(conversations=_FEW, messages=messages), [PAGE, SEND], extent)
+
+
+def _senders(connections: int, extent: Extent) -> dict[str, Turns]:
+    return _requests(Dataset(messages=HISTORY[0]), [SEND], replace(extent, connections=connections))
 
 
 def _conversations(count: int, extent: Extent) -> dict[str, Turns]:

@@ -33,6 +33,7 @@ class Drawing:
 
 DRAWINGS = (
     Drawing("history", "messages in 100 conversations", {"page": "pages", "send": "sends"}, 1e3, "ms"),
+    Drawing("senders", "connections that send, one message at a time each", {"send": "sends"}, 1e3, "ms"),
     Drawing("subscribers", "subscribers of one conversation", {"delivery": "deliveries"}, 1e6, "µs", "log"),
     Drawing("conversations", "conversations of each user", {"inbox": "inboxes"}, 1e3, "ms"),
 )

@@ -20,6 +20,8 @@ class Extent:
     """Of the table: its rows and its columns."""
     messages: int = 200_000
     """In the data set."""
+    connections: int = 16
+    """Of the load, where it is requests: each sends the next when it has the answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from bench.machine import PROJECT, TIED, BenchError, children_cpu
 
-CONNECTIONS = 16
-
 _SCRIPT = PROJECT / "bench" / "rotate.lua"
 _BETWEEN = "\n--- the next request ---\n"
 _MOST = 30.0  # seconds beyond the window, after which wrk counts as stuck
@@ -31,11 +29,14 @@ class Answers:
 class Wrk:
     """Requests for one server, in a file."""
 
-    def __init__(self, folder: Path, name: str, port: int, requests: Sequence[str], stamp: str) -> None:
+    def __init__(
+        self, folder: Path, name: str, port: int, requests: Sequence[str], stamp: str, connections: int
+    ) -> None:
         self._file = folder / f"{name}.requests"
         self._file.write_text(_BETWEEN.join(requests) + _BETWEEN)
         self._address = f"http://127.0.0.1:{port}/"
         self._stamp = stamp
+        self._connections = connections
 
     def run(self, seconds: float, proofs: Sequence[str], prefix: str = "") -> Answers:
         """One window; each `stamp` becomes `prefix` and a number. Raises BenchError where an answer is not good."""
@@ -46,7 +47,7 @@ class Wrk:
                 "--threads",
                 "1",
                 "--connections",
-                str(CONNECTIONS),
+                str(self._connections),
                 "--duration",
                 f"{seconds:.0f}s",
             ]
