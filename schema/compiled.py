@@ -15,7 +15,8 @@ The rules, and why each of them:
   start, and its coercions, its errors and its propagation of nulls are what the client gets.
 - A class of rows is looked at once: that it is of the type, and neither an exception nor awaitable, which graphql-core
   takes in their own ways, is the same for all its rows.
-- Abstract types are left to graphql-core, which finds the type of each row; beneath that it goes on here.
+- Abstract types are left to graphql-core, which finds the type of each row; beneath that it goes on here. A list of them
+  that is empty, as that of a mutation's errors nearly always is, has no rows to find a type of.
 - What `@skip` and `@include` leave of a selection depends on variables: each combination of them is a variant of its own.
 """
 

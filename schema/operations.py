@@ -78,7 +78,7 @@ class Variant:
         """What tells of the field's values, where all that is selected of them is compiled."""
         if field not in self._readers:
             is_leaf = is_leaf_type(get_named_type(field.type))
-            self._readers[field] = None if is_leaf else Source(executor, is_along=True).value(field)
+            self._readers[field] = None if is_leaf else Source(executor, is_whole=True).value(field)
         return self._readers[field]
 
     def row(self, executor: Selections, type_: GraphQLObjectType, details: FieldDetailsList) -> Row | None:

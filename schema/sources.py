@@ -20,6 +20,8 @@ from graphql import (
     GraphQLScalarType,
     GraphQLString,
     Undefined,
+    get_nullable_type,
+    is_abstract_type,
 )
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
 from graphql.type import TypeNameMetaFieldDef
@@ -89,10 +91,14 @@ class Row(NamedTuple):
 class Source:
     """Python source in the making: a function for each object of a selection, and the names that they use."""
 
-    def __init__(self, executor: Selections, *, is_along: bool = False) -> None:
-        """`is_along`: what fields with resolvers find along with their rows is taken from there."""
+    def __init__(self, executor: Selections, *, is_whole: bool = False) -> None:
+        """`is_whole`: there are to be no gaps, so that more is worth a try.
+
+        What fields with resolvers find along with their rows is taken from there, and lists of abstract types, which are
+        mostly those of errors, as long as they are empty.
+        """
         self._executor = executor
-        self._is_along = is_along
+        self._is_whole = is_whole
         self._lines: list[str] = []
         self._names: dict[str, Any] = {
             "Surprise": SurpriseError,
@@ -167,7 +173,7 @@ class Source:
             raise NotCompilableError
         if field.definition is TypeNameMetaFieldDef:
             return [f"{variable} = {parent.name!r}"]
-        if field.along is not None and self._is_along:
+        if field.along is not None and self._is_whole:
             self._alongs += 1
             of, key = self._name("along", field.along.of), self._name("field", field)
             found = f"{variable} = {of}(row, {key}.asked or told.asked({key}))"
@@ -208,6 +214,8 @@ class Source:
     def _list(self, item: GraphQLOutputType, details: FieldDetailsList, v: str) -> list[str]:
         # Other iterables can be read but once, so that there would be nothing left to do again after a surprise.
         checked = _unless(f"type({v}) is list or type({v}) is tuple or type({v}) is CachedList")
+        if self._is_whole and is_abstract_type(get_nullable_type(item)):
+            return [checked, _unless(f"not {v}"), f"{v} = []"]
         if isinstance(item, GraphQLNonNull) and isinstance(item.of_type, GraphQLObjectType):
             return [checked, f"{v} = {self._rows(item.of_type, details)}({v}, told)"]
         function = self._name("item", None)
