@@ -1,8 +1,8 @@
 """Messages that take their place in a conversation, each once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -12,8 +12,7 @@ from db.pool import Connection, RacedError
 from db.statements import Record, Statement
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A message as its sender hands it in."""
 
     conversation: UUID
@@ -33,8 +32,7 @@ class Draft:
     """Messages a minute that the sender may send; None: any number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """A message that took its place in the conversation."""
 
     seq: int
@@ -42,8 +40,7 @@ class Appended:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
+class Original(NamedTuple):
     """The message that had this client_message_id before, and whether its content is the same."""
 
     seq: int
@@ -53,8 +50,7 @@ class Original:
     """Of what is encrypted the body is never the same: whoever wants to know has to read it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limited:
+class Limited(NamedTuple):
     """The sender's rate is exceeded."""
 
     retry_after: int

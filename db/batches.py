@@ -7,7 +7,7 @@ batch is whatever is there.
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from db import appends
@@ -21,8 +21,7 @@ _PATIENCE = 100
 """Milliseconds for which a batch waits for a lock."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A message, and the answer that its sender waits for."""
 
     draft: Draft

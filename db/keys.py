@@ -2,18 +2,18 @@
 
 from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import uuid_utils.compat
+from asyncpg.pgproto import pgproto
 
 
 class MalformedIdError(ValueError):
     """The text is no id of the wanted type; the message says what is wrong with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageKey:
+class MessageKey(NamedTuple):
     """A message's key: its conversation's, and its place in it."""
 
     conversation: UUID
@@ -99,10 +99,11 @@ def parse_id(text: str) -> tuple[str, Key]:
     raw = _decode(payload)
     if not name or raw is None or len(raw) != size:
         raise MalformedIdError(f"{text[:_SHOWN]!r} is not an id of this server")
-    key = UUID(bytes=raw[:16])
+    # The driver's, as in rows: equal to the others, and made in a sixth of the time.
+    key: UUID = pgproto.UUID(raw[:16])
     if name == "Message":
         return name, MessageKey(key, int.from_bytes(raw[16:]))
-    return name, AttachmentKey(key, UUID(bytes=raw[16:])) if name == "Attachment" else key
+    return name, AttachmentKey(key, pgproto.UUID(raw[16:])) if name == "Attachment" else key
 
 
 def parse_user_id(text: str) -> UUID:

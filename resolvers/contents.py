@@ -1,6 +1,6 @@
 """What a message may consist of."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from db.keys import AttachmentKey, MessageKey
 from resolvers.blank import is_blank
@@ -13,8 +13,7 @@ SERVICE_ROLE = "service"
 """The role of tokens that may speak as the system."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     body: str
     client_message_id: str | None = None
     reply_to: MessageKey | None = None

@@ -1,9 +1,9 @@
 """Who is asking: the one door for HTTP and sockets alike."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
+from typing import NamedTuple
 from uuid import UUID
 
 from db import users
@@ -21,8 +21,7 @@ _TRUSTED = 60.0  # seconds until the database is asked whether somebody is still
 Profile = tuple[str | None, str | None, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """The user a token speaks of, until it expires."""
 
     user: User

@@ -38,7 +38,7 @@ class ScheduleRequest:
     def fingerprint(self, conversation: UUID | None) -> str:
         """Of all of it; but a digest of a text gives a short text away, so for a sensitive conversation without that."""
         is_sealed = conversation is not None and is_sensitive(conversation)
-        content = replace(self.content, body="") if is_sealed else self.content
+        content = self.content._replace(body="") if is_sealed else self.content
         return hashlib.sha256(repr(replace(self, content=content)).encode()).hexdigest()
 
 

@@ -1,7 +1,6 @@
 """Sending: each message once."""
 
-from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from uuid import UUID
 
 from db import appends, edits, memberships, starts, users
@@ -20,8 +19,7 @@ from resolvers.service import Service
 _INPUT = ("input",)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """On which a message is sent, beside what its sender says."""
 
     rate: int | None = None
@@ -30,8 +28,7 @@ class Terms:
     """What the content checks found."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """A committed message; `deduplicated` where it was there before this call."""
 
     key: MessageKey
@@ -134,7 +131,7 @@ async def _compared(
 ) -> Appended | Original | Limited:
     """The outcome; what was sent to a sensitive conversation before is the same if it says so."""
     if isinstance(outcome, Original) and _is_to_compare(outcome, conversation):
-        return replace(outcome, same=await says(connection, MessageKey(conversation, outcome.seq), content))
+        return outcome._replace(same=await says(connection, MessageKey(conversation, outcome.seq), content))
     return outcome
 
 

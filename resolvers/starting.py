@@ -52,7 +52,7 @@ class StartRequest:
         """Of all of it; but a digest of a text gives a short text away, so for a sensitive conversation without that."""
         first = self.first_message
         if first and is_sensitive(conversation):
-            first = replace(first, body="")
+            first = first._replace(body="")
         whole = replace(self, participants=tuple(sorted(self.participants)), first_message=first)
         return hashlib.sha256(repr(whole).encode()).hexdigest()
 

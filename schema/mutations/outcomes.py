@@ -18,7 +18,7 @@ ERRORS = "Why nothing was done; empty where it was."
 CONVERSATION = "The conversation as it stands now; null where there are errors."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """What a mutation did, or why it did nothing: the row that all payloads describe."""
 
