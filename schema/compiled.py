@@ -21,10 +21,11 @@ The rules, and why each of them:
 """
 
 from types import GeneratorType
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from graphql import (
     DocumentNode,
+    ExecutionResult,
     GraphQLError,
     GraphQLObjectType,
     GraphQLResolveInfo,
@@ -69,6 +70,9 @@ _ANYWHERE: Final = Path(None, "", None)
 """Of a field in all rows alike."""
 
 _NO_HELPERS: Final = GraphQLResolveInfoHelpers(gather=_never, track=_never)
+
+_OUTCOME: Final = frozenset({"collected_errors", "tasks", "streams"})
+"""The collections of an executor that make more of a response than data."""
 
 Data = dict[str, Any]
 
@@ -131,7 +135,6 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         executor.root_value, executor.context_value, executor.variable_values = root_value, context_value, variables
         executor.is_awaitable = more.get("is_awaitable") or is_awaitable_by_default
         executor.operation_extensions, executor.known = more.get("operation_extensions"), known
-        executor.async_helpers = GraphQLResolveInfoHelpers(executor.gather_async_work, executor.track_async_work)
         return executor
 
     @classmethod
@@ -141,8 +144,23 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         default = default_field_resolver
         fragments = known.fragment_definitions, known.fragments
         executor = cls(schema, *fragments, None, None, known.node, nothing, default, default_type_resolver, default)
-        executor.async_helpers = _NO_HELPERS
+        vars(executor).pop("async_helpers", None)
         return executor
+
+    if not TYPE_CHECKING:  # to which every name would be an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """What an executor of a known operation is made without, from the first time that it is asked for."""
+            known = vars(self).get("known")
+            make = known.attributes.collections.get(name) if known and known.attributes else None
+            if name == "async_helpers":
+                value = GraphQLResolveInfoHelpers(self.gather_async_work, self.track_async_work)
+            elif make is not None:
+                value = make()
+            else:
+                raise AttributeError(name)
+            vars(self)[name] = value
+            return value
 
     @property
     def is_plain(self) -> bool:
@@ -189,7 +207,10 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     def build_response(self, data: Data | None) -> Any:
         # What refers to this executor and is referred to by it keeps all that was read until the garbage collector comes.
         self.async_helpers = _NO_HELPERS
-        vars(self).pop("_told", None)
+        attributes = vars(self)
+        attributes.pop("_told", None)
+        if _OUTCOME.isdisjoint(attributes):  # there is nothing but data
+            return ExecutionResult(data)
         return super().build_response(data)
 
     def collect_subfields(self, return_type: GraphQLObjectType, details: FieldDetailsList) -> CollectedFields:

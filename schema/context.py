@@ -47,6 +47,8 @@ class Context:
         self.request_id = request_id
         self.stopping = stopping
         """Set when the server begins to stop."""
+        self.is_free_of_nul = False
+        """Whether it is known that no variable holds a NUL."""
         self.event_cursor: str | None = None
         """Where `viewerEvents` goes on, read before anything else of this operation."""
         self._caller = caller

@@ -24,6 +24,7 @@ from resolvers.identity import Caller, Identity
 from resolvers.service import Service
 from resolvers.tokens.bearer import bearer
 from resolvers.tokens.errors import InvalidTokenError
+from schema import limits
 from schema.context import Context
 from schema.faults import MASKED
 from schema.registry import Sockets
@@ -108,7 +109,9 @@ class Endpoint(GraphQL[Context, None]):
         """One operation, as JSON to JSON: what strawberry's view does with it, without an object for each step of it."""
         authorization = headers.get(b"authorization")
         context = self.new_context(self._remembered(authorization) or await self._caller(authorization))
-        body = self.parse_json(await self._body_of(receive))
+        raw = await self._body_of(receive)
+        context.is_free_of_nul = limits.ESCAPED_NUL not in raw
+        body = self.parse_json(raw)
         query, variables = body.get("query"), body.get("variables")
         if not isinstance(query, _TEXT):
             raise HTTPException(400, "query must be a string")

@@ -20,6 +20,9 @@ NUL = "\0"
 """What PostgreSQL cannot store in a text. (Lone surrogates, the other, are refused by both parsers, JSON's and GraphQL's.)"""
 
 
+ESCAPED_NUL = b"\\u0000"
+"""How alone a NUL can be in JSON; an escaped backslash may stand before it, and then it is none."""
+
 NUL_REFUSED = "variables must not contain the NUL character"
 
 

@@ -96,20 +96,21 @@ class Variant:
 
 
 class Attributes:
-    """Those of executors that have executed nothing yet, which takes less to copy than to find out again."""
+    """Those of executors that have executed nothing yet, which takes less to copy than to find out again.
+
+    Their collections, of which most executions fill none, are left out until they are asked for.
+    """
 
     def __init__(self, executor: GraphQLExecutor[Any]) -> None:
-        self._all = vars(executor)
         shared = executor.fragment_definitions, executor.fragments
-        own = {name: value for name, value in self._all.items() if not any(value is each for each in shared)}
-        self._own = [(name, type(value)) for name, value in own.items() if isinstance(value, _COLLECTIONS)]
+        own = {name: value for name, value in vars(executor).items() if not any(value is each for each in shared)}
+        self.collections = {name: type(value) for name, value in own.items() if isinstance(value, _COLLECTIONS)}
+        """What makes each of them, empty."""
+        self._all = {name: value for name, value in vars(executor).items() if name not in self.collections}
 
     def anew(self) -> Data:
-        """Those of one more, with collections of its own."""
-        attributes = self._all.copy()
-        for name, kind in self._own:
-            attributes[name] = kind()
-        return attributes
+        """Those of one more, without collections."""
+        return self._all.copy()
 
 
 class Operation:
@@ -161,6 +162,8 @@ def _check_of(type_: GraphQLInputType, known: "dict[str, _Input]") -> Check:
     """`known` are the checks of input objects, which may hold themselves."""
     if isinstance(type_, GraphQLNonNull):
         return _check_of_present(type_.of_type, known)
+    if type_ is GraphQLID or type_ is GraphQLString:
+        return lambda value: type(value) is str or value is None
     check = _check_of_present(type_, known)
     return lambda value: value is None or check(value)
 
@@ -203,7 +206,11 @@ class _Input:
         if self._is_one_of and (len(value) != 1 or None in value.values()):
             return False
         checks = self._checks
-        return all(name in checks and checks[name](item) for name, item in value.items())
+        for name, item in value.items():  # a generator would take as long as the checks
+            check = checks.get(name)
+            if check is None or not check(item):
+                return False
+        return True
 
 
 class _Conditions(Visitor):

@@ -62,7 +62,7 @@ class Schema(strawberry.Schema):
             self._check_type(document, operation_name, allowed_operation_types)
         if document.errors:
             return _refused(document.errors, context)
-        if limits.holds_nul(variable_values):
+        if not context.is_free_of_nul and limits.holds_nul(variable_values):
             return _refused([GraphQLError(limits.NUL_REFUSED)], context)
         try:
             if document.asks_event_cursor(operation_name) and context.is_authenticated:
