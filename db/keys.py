@@ -50,6 +50,12 @@ def new_key() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
+def key_of_hex(text: str) -> UUID:
+    """The key with these hexadecimal digits; raises ValueError."""
+    key: UUID = pgproto.UUID(text)
+    return key
+
+
 _VERSION_AT = 76  # bits below the version of a UUID
 _SENSITIVE = 8  # RFC 9562, 5.8: a version for whatever one needs
 

@@ -9,12 +9,14 @@ lost one costs time, never an event. This process hears of its own events at onc
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
 import structlog
 from broadcaster import Broadcast
+
+from db.keys import key_of_hex
 
 CHANNEL = "parley_events"
 
@@ -26,7 +28,7 @@ _REST = 0.005  # seconds from one notification to the next, each of which every 
 _FIRST_RETRY, _LAST_RETRY = 0.05, 1.0  # seconds
 
 
-class Kind(Enum):
+class Kind(StrEnum):
     """What a hint is about, as it is written."""
 
     EVENT = "e"
@@ -37,6 +39,9 @@ class Kind(Enum):
     SILENT = "s"  # no longer typing
     PRESENCE = "p"  # a user came or went; in no conversation
     PROFILE = "u"  # a user changed theirs; in no conversation
+
+
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 class Hint(NamedTuple):
@@ -57,30 +62,28 @@ class Hint(NamedTuple):
                 return self.kind, self.conversation
             case Kind.RECEIPT | Kind.STATE:
                 return self.kind, self.conversation, self.number
-            case Kind.PRESENCE:
+            case Kind.PRESENCE | Kind.PROFILE:
                 return self.kind, self.number
             case Kind.TYPING | Kind.SILENT:
                 return Kind.TYPING, self.conversation, self.number
-            case Kind.PROFILE:
-                return self.kind, self.conversation
 
 
 def encode(hints: Iterable[Hint]) -> str:
-    return " ".join(f"{hint.kind.value}{hint.conversation.hex}:{hint.number:x}" for hint in hints)
+    return " ".join([f"{kind}{conversation.hex}:{number:x}" for kind, conversation, number in hints])
 
 
 def decode(payload: str) -> list[Hint] | None:
     """What a wake-up says; None where it says that anything may have happened."""
     try:
         return [_decode(entry) for entry in payload.split()] or None
-    except ValueError:
+    except (KeyError, ValueError):
         _log.warning("wakeup_malformed", payload=payload[:100])
         return None
 
 
 def _decode(entry: str) -> Hint:
     conversation, _, number = entry[1:].partition(":")
-    return Hint(Kind(entry[:1]), UUID(hex=conversation), int(number, 16))
+    return Hint(_KINDS[entry[:1]], key_of_hex(conversation), int(number, 16))
 
 
 class Wakeups:
@@ -160,9 +163,10 @@ class Wakeups:
                 self._hear_profile(hint.user)
 
     def _tell(self, hint: Hint) -> None:
-        before = self._pending.get(hint.subject, hint)
-        is_older = hint.kind in {Kind.EVENT, Kind.JOINED} and hint.number < before.number
-        self._pending[hint.subject] = before if is_older else hint
+        subject = hint.subject
+        before = self._pending.get(subject)
+        if before is None or hint.number >= before.number or hint.kind not in (Kind.EVENT, Kind.JOINED):
+            self._pending[subject] = hint
         self._send()
 
     def _send(self) -> None:

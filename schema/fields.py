@@ -226,21 +226,29 @@ class _Input:
         definition: StrawberryObjectDefinition = type_.__strawberry_definition__
         if definition.from_input is not None or not definition.is_input:
             raise NotConvertibleError
+        if hasattr(type_, "__post_init__") or any(each.default_factory is not MISSING for each in definition.fields):
+            raise NotConvertibleError
         name = converter.config.name_converter.from_field
         self._type = type_
-        self._fields: list[Named] = [
-            (name(field), field.python_name, _convert(field.resolve_type(type_definition=definition), converter))
+        self._fields = {
+            name(field): (
+                field.python_name,
+                _convert(field.resolve_type(type_definition=definition), converter),
+            )
             for field in definition.fields
-        ]
-        # graphql-core has checked that whatever is required is there; the others may have no default in Python.
-        self._nulls = {
-            field.python_name: None
-            for field in definition.fields
-            if field.default_value is MISSING and field.default_factory is MISSING
         }
+        """By its name in GraphQL each field's name in Python, and how its value is converted."""
+        # graphql-core has checked that whatever is required is there; the others may have no default in Python.
+        defaults = {field.python_name: field.default_value for field in definition.fields}
+        self._defaults = {name: None if default is MISSING else default for name, default in defaults.items()}
 
     def __call__(self, value: Any) -> Any:
         if value is None or value is UNSET:
             return value
-        given = {name: convert(value[key]) for key, name, convert in self._fields if key in value}
-        return self._type(**self._nulls | given)
+        attributes = self._defaults.copy()
+        for key, item in value.items():
+            name, convert = self._fields[key]
+            attributes[name] = item if convert is _itself else convert(item)
+        made = object.__new__(self._type)  # what its generated `__init__` does, without a call that names each field
+        made.__dict__ = attributes
+        return made

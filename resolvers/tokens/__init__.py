@@ -71,7 +71,7 @@ class _Verified(NamedTuple):
 class Verifier:
     """Says who a token speaks for.
 
-    A verified token is remembered (by its SHA-256, never itself) until it expires or its key is withdrawn, so a repeat
+    A verified token is remembered (by its BLAKE2 digest, never itself) until it expires or its key is withdrawn, so a repeat
     costs one look-up. The least recently used are forgotten beyond `remembered`.
     """
 
@@ -207,7 +207,7 @@ def mint(
 
 
 def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("ascii")).digest()
+    return hashlib.blake2b(token.encode("ascii"), digest_size=32).digest()
 
 
 def _check_shape(token: str) -> None:

@@ -74,13 +74,18 @@ ONE, TWO = UUID(int=1), UUID(int=2)
 
 
 async def test_many_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a conversation the newest revision, of a person's typing the last word, of receipts that there are some."""
+    """Of a conversation the newest revision, of a person's typing the last word, of receipts that there are some.
+
+    Of people whose profiles have changed each is told of.
+    """
     said = [
         Hint(Kind.EVENT, ONE, 7), Hint(Kind.EVENT, ONE, 9), Hint(Kind.EVENT, ONE, 8), Hint(Kind.EVENT, TWO, 1),
         Hint(Kind.TYPING, ONE, 5), Hint(Kind.SILENT, ONE, 5), Hint(Kind.RECEIPT, ONE, 5), Hint(Kind.RECEIPT, ONE, 5),
+        Hint(Kind.PROFILE, ONE, 5), Hint(Kind.PROFILE, ONE, 6), Hint(Kind.PROFILE, ONE, 5),
     ]  # fmt: skip
     assert await _told(Board(), *said) == [
         Hint(Kind.EVENT, ONE, 9), Hint(Kind.EVENT, TWO, 1), Hint(Kind.SILENT, ONE, 5), Hint(Kind.RECEIPT, ONE, 5),
+        Hint(Kind.PROFILE, ONE, 5), Hint(Kind.PROFILE, ONE, 6),
     ]  # fmt: skip
 
 
