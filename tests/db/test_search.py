@@ -282,6 +282,36 @@ async def test_a_plan_that_was_made_while_there_was_nothing_goes_through_no_tabl
         assert await _rows_read(connection) - before < 20 * 200
 
 
+@pytest.mark.parametrize("change", ["body = ''", "sender_id = NULL"])
+async def test_what_a_message_says_goes_without_a_look_at_all_others(
+    database: Database, database_url: str, change: str
+) -> None:
+    """In a session that changed messages when there were hardly any, too."""
+    ada = await _person(database, "ada")
+    conversation = await _conversation(database, ada)
+    await _run(database_url, "VACUUM ANALYZE")
+    update = f"UPDATE parley.messages SET {change} WHERE conversation_id = $1 AND seq BETWEEN $2 AND $3"
+    read = "SELECT sum(pg_stat_get_xact_tuples_returned(c)) FROM unnest($1::text[]::regclass[]) c"
+    entries = ["parley.search_entries", "parley.pk_search_entries"]
+    await _send(database, ada, conversation, "hello")
+    async with database.system() as connection:
+        await connection.driver.execute(update, conversation, 1, 1)
+    async with database.system() as connection, connection.transaction():
+        await connection.driver.execute(
+            "INSERT INTO parley.messages (conversation_id, seq, sender_id, body, created_at) "
+            "SELECT $1, seq, $2, 'hello', now() FROM generate_series(2, 3000) seq",
+            conversation,
+            ada.key,
+        )
+        await connection.driver.execute(
+            "INSERT INTO parley.search_entries SELECT conversation_id, seq, sender_id, created_at, false, 'hello' "
+            "FROM parley.messages"
+        )
+        before = await connection.driver.fetchval(read, entries)
+        await connection.driver.execute(update, conversation, 2, 101)
+        assert await connection.driver.fetchval(read, entries) - before == 100
+
+
 async def test_another_language_takes_everything_in_again(database: Database) -> None:
     """Once, though several processes are told so."""
     ada = await _person(database, "ada")
