@@ -6,7 +6,7 @@ from alembic import op
 
 search = import_module("db.migrations.versions.2026_11_21_search")
 
-revision = "2026_11_21_growth"
+revision = "2026_11_22_growth"
 down_revision = "2026_11_22_rounds"
 branch_labels = None
 depends_on = None
