@@ -98,6 +98,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A folder for a PostgreSQL of the test's own, in memory where there is room."""
+    with TemporaryDirectory(dir=_memory(), ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
 def template(postgres: str) -> str:
     """The name of a database with all migrations, to be cloned; nobody may be connected to it then."""

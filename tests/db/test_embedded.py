@@ -42,6 +42,11 @@ def cluster(folder: Path) -> EmbeddedPostgres:
 
 
 @pytest.fixture
+def tmp_path(memory: Path) -> Path:
+    return memory
+
+
+@pytest.fixture
 def owner() -> Iterator[Owner]:
     """Starts processes that own a server: each prints its server's process id, then waits for a line on its input."""
     started: list[subprocess.Popen[str]] = []

@@ -84,7 +84,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+def database(memory: Path) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL of the test's own that keeps what it committed, whatever happens to it."""
-    with EmbeddedPostgres(tmp_path / "postgres") as own:
+    with EmbeddedPostgres(memory) as own:
         yield own

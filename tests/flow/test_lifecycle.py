@@ -116,6 +116,11 @@ def end(server: Server) -> None:
     server.process.communicate(timeout=END)
 
 
+@pytest.fixture
+def tmp_path(memory: Path) -> Path:
+    return memory
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder that a server has used, and serves nobody."""
