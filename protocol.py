@@ -10,7 +10,8 @@ the transport takes them now, and else says no. It goes past websockets' connect
 messages that are sent, as long as no extension of the websocket was agreed on; then PUSH is not offered.
 
 Over HTTP an answer takes `send` twice, which looks at each header with two expressions. The extension ANSWER writes one that
-is there as a whole. Read from uvicorn 0.54 and websockets 17.4.
+is there as a whole. HEADERS are those of the request by their names, made once for all who look something up in them. Read
+from uvicorn 0.54 and websockets 17.4.
 """
 
 import asyncio
@@ -19,25 +20,32 @@ from functools import partial
 from typing import cast
 from weakref import ref
 
+from uvicorn._types import ASGI3Application
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 from websockets.protocol import OPEN
 
-from web.extensions import ANSWER, PUSH
+from web.extensions import ANSWER, HEADERS, PUSH
+
+_FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
+"""The headers that uvicorn's middleware looks for."""
 
 _GRACE = 1.0  # seconds for what is still to be written
 _NO_PONG = 1013, "a ping was not answered; connect again"
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Offers ANSWER."""
+    """Offers ANSWER and HEADERS, and passes uvicorn's middleware for proxies where no header is a proxy's."""
 
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and cycle.scope is self.scope:  # else it becomes a websocket
-            cast("dict[str, object]", self.scope)["extensions"] = {ANSWER: partial(_answer, ref(cycle))}
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        headers = dict(cycle.scope["headers"])
+        extensions = {ANSWER: partial(_answer, ref(cycle)), HEADERS: headers}
+        cast("dict[str, object]", cycle.scope)["extensions"] = extensions
+        if type(app) is ProxyHeadersMiddleware and _FORWARDED.isdisjoint(headers):
+            app = app.app
+        super()._start_asgi_task(cycle, app)
 
 
 def _answer(of: "ref[RequestResponseCycle]", headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:

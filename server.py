@@ -51,7 +51,7 @@ from settings import Settings
 from storage import Blob, Inspection
 from storage.local import LocalStorage
 from web import site
-from web.extensions import ANSWER, Answer
+from web.extensions import ANSWER, Answer, headers_of
 
 GRAPHQL = "/graphql"
 
@@ -148,7 +148,7 @@ class Application(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].rstrip("/") != GRAPHQL:
             await super().__call__(scope, receive, send)
-        elif b"origin" in dict(scope["headers"]):
+        elif b"origin" in headers_of(scope):
             scope["extensions"] = {}  # what is answered is more than Endpoint knows of
             await self._foreign(scope, receive, send)
         else:

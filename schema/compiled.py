@@ -135,6 +135,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         executor.root_value, executor.context_value, executor.variable_values = root_value, context_value, variables
         executor.is_awaitable = more.get("is_awaitable") or is_awaitable_by_default
         executor.operation_extensions, executor.known = more.get("operation_extensions"), known
+        executor.async_helpers = GraphQLResolveInfoHelpers(executor.gather_async_work, executor.track_async_work)
         return executor
 
     @classmethod
@@ -144,23 +145,19 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         default = default_field_resolver
         fragments = known.fragment_definitions, known.fragments
         executor = cls(schema, *fragments, None, None, known.node, nothing, default, default_type_resolver, default)
-        vars(executor).pop("async_helpers", None)
+        executor.async_helpers = _NO_HELPERS
         return executor
 
     if not TYPE_CHECKING:  # to which every name would be an attribute
 
         def __getattr__(self, name: str) -> Any:
-            """What an executor of a known operation is made without, from the first time that it is asked for."""
+            """A collection that an executor of a known operation is made without, from when it is asked for."""
             known = vars(self).get("known")
             make = known.attributes.collections.get(name) if known and known.attributes else None
-            if name == "async_helpers":
-                value = GraphQLResolveInfoHelpers(self.gather_async_work, self.track_async_work)
-            elif make is not None:
-                value = make()
-            else:
+            if make is None:
                 raise AttributeError(name)
-            vars(self)[name] = value
-            return value
+            made = vars(self)[name] = make()
+            return made
 
     @property
     def is_plain(self) -> bool:

@@ -30,7 +30,7 @@ from schema.faults import MASKED
 from schema.registry import Sockets
 from schema.schema import Schema
 from schema.sockets import SocketAdapter, SocketHandler
-from web.extensions import ANSWER, Answer
+from web.extensions import ANSWER, Answer, headers_of
 
 _log = structlog.get_logger(__name__)
 
@@ -83,7 +83,7 @@ class Endpoint(GraphQL[Context, None]):
         if scope["type"] == "websocket":
             await super().__call__(scope, receive, send)
             return
-        headers = dict(scope["headers"])
+        headers = headers_of(scope)
         try:
             if scope["method"] == "POST" and _is_single(headers):
                 await self._answer(scope, headers, receive, send)

@@ -13,7 +13,7 @@ from uvicorn.server import ServerState
 
 from protocol import HttpProtocol
 from tests.flow.client import PATIENCE
-from web.extensions import ANSWER
+from web.extensions import ANSWER, headers_of
 
 LARGE = 4_000_000  # bytes, which no socket here takes at once
 POST = b"POST /%s HTTP/1.1\r\nhost: here\r\ncontent-length: 4\r\n%s\r\nbody"
@@ -153,3 +153,33 @@ async def test_what_was_answered_is_no_garbage() -> None:
 
 class _Left:
     """What an application leaves in a scope."""
+
+
+@pytest.mark.parametrize(
+    ("headers", "scheme"),
+    [(b"", "http"), (b"x-forwarded-proto: https\r\n", "https"), (b"x-forwarded-for: 10.0.0.1\r\n", "http")],
+)
+async def test_what_a_proxy_says_is_heard(headers: bytes, scheme: str) -> None:
+    """By uvicorn's middleware, which is passed where there is nothing to hear."""
+    found: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        found.append(dict(scope))
+        await sending(scope, receive, send)
+
+    await answered(app, POST % (b"a", headers + b"connection: close\r\n"))
+    assert found[0]["scheme"] == scheme
+    assert (found[0]["client"][0] == "10.0.0.1") == (b"forwarded-for" in headers)
+
+
+async def test_headers_are_offered_by_their_names() -> None:
+    """As those of the scope, from which they are made where they are not offered."""
+    found: list[dict[bytes, bytes]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        found.extend([headers_of(scope), headers_of({**scope, "extensions": {}}), dict(scope["headers"])])
+        await sending(scope, receive, send)
+
+    await answered(app, POST % (b"a", b"X-One: 1\r\nconnection: close\r\n"))
+    assert found[0] == found[1] == found[2]
+    assert found[0][b"x-one"] == b"1"
