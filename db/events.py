@@ -136,7 +136,7 @@ _LOOK = Statement(
     FROM unnest(:users) AS asked(user_id)
     CROSS JOIN LATERAL (
         SELECT m.user_id, m.conversation_id FROM parley.memberships m
-        WHERE m.user_id = asked.user_id AND m.xact >= :since) AS m
+        WHERE m.user_id = asked.user_id AND m.xact > 0 AND m.xact >= :since) AS m
     """).bindparams(
         bindparam("conversations", type_=ARRAY(Uuid)),
         bindparam("users", type_=ARRAY(Uuid)),

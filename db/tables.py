@@ -201,8 +201,8 @@ memberships = Table(
     ),
     # With what the policies of messages and events look up for every statement.
     PrimaryKeyConstraint("user_id", "conversation_id", postgresql_include=["history_from_seq"]),
-    # The conversations a user has joined since a horizon.
-    Index("ix_memberships_user_id_xact", "user_id", "xact"),
+    # The conversations a user has joined since a horizon. Its condition keeps it from what policies look up.
+    Index("ix_memberships_user_id_xact", "user_id", "xact", postgresql_where=text("xact > 0")),
     comment="A user's own side of a conversation, seen by that user alone; every right to a conversation rests on it.",
 )
 

@@ -61,6 +61,19 @@ _PARTS = ConversationParts(
 _FILTER = Filter(unread_only=True, query="1")
 
 
+# Everybody in so many conversations more, by one transaction, that the key of memberships is the higher of its indexes.
+_BUSY = """
+SET session_replication_role = replica; -- the foreign keys hold; checking them takes long
+WITH room AS (
+    INSERT INTO parley.conversations (id, kind, title, created_at, last_activity_at)
+    SELECT gen_random_uuid(), 'GROUP', 'Busy ' || n, now(), now() FROM generate_series(1, 12000) n RETURNING id
+), membership AS (
+    INSERT INTO parley.memberships (user_id, conversation_id) SELECT u.id, room.id FROM parley.users u, room
+)
+INSERT INTO parley.participants (conversation_id, user_id, joined_at) SELECT room.id, u.id, now() FROM parley.users u, room
+"""
+
+
 @pytest.fixture
 def asked() -> list[Any]:
     """What the database was asked, as asyncpg's query loggers are told."""
@@ -281,6 +294,27 @@ async def test_a_page_touches_its_messages_alone(
         assert "GREATEST" not in page["Filter"]
         (seats,) = (node for node in _nodes(page) if node.get("Relation Name") == "memberships")
         assert (seats["Node Type"], seats["Index Name"]) == ("Index Only Scan", "pk_memberships")
+
+
+async def test_a_policy_looks_up_one_membership_however_many_there_are(
+    database: Database, database_url: str, people: list[UUID], asked: list[Any]
+) -> None:
+    """Also where those of one import make the other index the smaller one."""
+    questions = reads(await _everywhere(database), people)
+    admin = await asyncpg.connect(database_url)
+    await admin.execute(_BUSY)
+    await admin.execute("VACUUM ANALYZE")
+    await admin.close()
+    asked.clear()
+    for read in questions.values():
+        async with database.viewer(people[0]) as connection:
+            await read(connection, people[0])
+    plans = await _plans(database_url, asked)
+    assert len(plans) >= len(questions)
+    policies = [node for plan in plans for node in _nodes(plan) if node.get("Parent Relationship") == "SubPlan"]
+    looks = [node for node in policies if node.get("Relation Name") == "memberships"]
+    assert len(looks) > len(questions)
+    assert {node["Index Name"] for node in looks} == {"pk_memberships"}
 
 
 async def test_every_plan_names_the_viewer_first(
