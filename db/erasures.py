@@ -90,6 +90,11 @@ UPDATE parley.messages SET sender_id = NULL, client_message_id = NULL, body = ''
 _NAMELESS = f"""
 UPDATE parley.messages SET sender_id = NULL, client_message_id = NULL, warning = NULL {_OF_MESSAGES}
 """
+_WORDLESS = f"""
+DELETE FROM parley.search_entries e USING (
+    SELECT conversation_id, created_at, seq FROM parley.messages {_OF_MESSAGES} OFFSET 0) AS m
+WHERE e.conversation_id = m.conversation_id AND e.at = m.created_at AND e.seq = m.seq
+"""
 _LIVING = f"SELECT seq FROM parley.messages {_OF_MESSAGES} AND deleted_at IS NULL ORDER BY seq"
 _RECORD = """
 WITH told AS (
@@ -120,7 +125,7 @@ async def forget_messages(connection: Connection, erasure: Erasure, conversation
         await driver.execute(f"DELETE FROM parley.{table} {_OF_MESSAGES}", conversation, seqs)
     await driver.execute(_NAMELESS if erasure.keeps_messages else _TOMBSTONES, conversation, seqs)
     if erasure.keeps_messages:
-        await driver.execute(f"DELETE FROM parley.search_entries {_OF_MESSAGES}", conversation, seqs)
+        await driver.execute(_WORDLESS, conversation, seqs)
     # What they say is taken into the search again by the event, without the names of files.
     await _record(connection, conversation, "MessageEdited" if erasure.keeps_messages else "MessageDeleted", living)
     return len(seqs) == size

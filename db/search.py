@@ -296,11 +296,12 @@ def _met(rooms: Sequence[Room], records: Sequence[Record]) -> list[Hit]:
 _RANKS = Statement(
     text(f"""
     SELECT e.at, e.conversation_id, e.seq, ts_rank(e.words, {_QUERY}, 1)
-    FROM unnest(:conversations, :seqs) AS hit(conversation_id, seq)
-    JOIN parley.search_entries e ON e.conversation_id = hit.conversation_id AND e.seq = hit.seq
+    FROM unnest(:conversations, :ats, :seqs) AS hit(conversation_id, at, seq)
+    JOIN parley.search_entries e ON e.conversation_id = hit.conversation_id AND e.at = hit.at AND e.seq = hit.seq
     """).bindparams(
         bindparam("query", type_=Text),
         bindparam("conversations", type_=ARRAY(Uuid)),
+        bindparam("ats", type_=ARRAY(DateTime(timezone=True))),
         bindparam("seqs", type_=ARRAY(Integer)),
     )
 )
@@ -311,7 +312,11 @@ async def ranks(connection: Connection, query: str, hits: Sequence[Hit]) -> dict
     if not hits:
         return {}
     records = await _RANKS.all(
-        connection, query=query, conversations=[hit.conversation for hit in hits], seqs=[hit.seq for hit in hits]
+        connection,
+        query=query,
+        conversations=[hit.conversation for hit in hits],
+        ats=[hit.at for hit in hits],
+        seqs=[hit.seq for hit in hits],
     )
     return {Hit(at, conversation, seq): rank for at, conversation, seq, rank in records}
 

@@ -34,7 +34,9 @@ _BEGIN = Statement(
 # These plans are kept as long as a session lives, and some are made while there is nothing: the tables are looked into in
 # this order, row by row, however empty one of them seems. (db/log_readers.py switches off what else there is.)
 #
-# Names of files are words of the message they came with.
+# Names of files are words of the message they came with. What is sensitive, a conversation's key says (db/keys.py). The
+# lock is that of a foreign key: a message that is being removed is waited for, and one that is taken in now can only be
+# removed when its entry is there, which goes with it then.
 _WORDS = parted(f"concat_ws(' ', left(m.body, {_LONGEST}), files.names)")
 _ENTER = f"""
     INSERT INTO parley.search_entries (conversation_id, seq, sender_id, at, has_attachment, words)
@@ -42,14 +44,14 @@ _ENTER = f"""
         CAST(CAST(:configuration AS text) AS regconfig), {_WORDS})
     FROM said
     CROSS JOIN LATERAL (
-        SELECT m.* FROM parley.messages m WHERE m.conversation_id = said.conversation_id AND m.seq = said.seq OFFSET 0) AS m
-    CROSS JOIN LATERAL (
-        SELECT c.is_sensitive FROM parley.conversations c WHERE c.id = said.conversation_id OFFSET 0) AS c
+        SELECT m.conversation_id, m.seq, m.sender_id, m.created_at, m.body FROM parley.messages m
+        WHERE m.conversation_id = said.conversation_id AND m.seq = said.seq AND m.deleted_at IS NULL AND m.kind <> 'SYSTEM'
+        FOR KEY SHARE) AS m
     CROSS JOIN LATERAL (
         SELECT string_agg(a.filename, ' ') AS names FROM parley.attachments a
         WHERE a.conversation_id = m.conversation_id AND a.seq = m.seq) AS files
-    WHERE m.deleted_at IS NULL AND m.kind <> 'SYSTEM' AND NOT c.is_sensitive
-    ON CONFLICT (conversation_id, seq) DO UPDATE SET words = excluded.words, sender_id = excluded.sender_id
+    WHERE substr(said.conversation_id::text, 15, 1) <> '8'
+    ON CONFLICT (conversation_id, at, seq) DO UPDATE SET words = excluded.words, sender_id = excluded.sender_id
 """
 _FOLLOW = Statement(
     text(f"""
@@ -60,7 +62,11 @@ _FOLLOW = Statement(
         DELETE FROM parley.search_entries s USING (
             SELECT e.conversation_id, e.seq FROM parley.events e
             WHERE e.xact >= :low AND e.xact < :high AND e.kind = 'MessageDeleted' OFFSET 0) AS deleted
-        WHERE s.conversation_id = ANY (ARRAY[deleted.conversation_id]) AND s.seq = ANY (ARRAY[deleted.seq])
+        CROSS JOIN LATERAL (
+            SELECT m.created_at FROM parley.messages m
+            WHERE m.conversation_id = deleted.conversation_id AND m.seq = deleted.seq OFFSET 0) AS message
+        WHERE s.conversation_id = ANY (ARRAY[deleted.conversation_id]) AND s.at = ANY (ARRAY[message.created_at])
+        AND s.seq = ANY (ARRAY[deleted.seq])
     )
     {_ENTER}
     """).bindparams(

@@ -17,7 +17,7 @@ _BY_THEMSELVES = (
 
 def parted(expression: str) -> str:
     """The SQL of a text whose words are parted."""
-    clean = f"translate({expression}, chr(1), '')"
+    clean = f"replace({expression}, chr(1), '')"
     return (
         rf"regexp_replace(regexp_replace({clean}, '{_PUNCTUATION}', '\&' || chr(1), 'g'), "
         rf"'{_BY_THEMSELVES}', chr(1) || '\&' || chr(1), 'g')"

@@ -609,19 +609,15 @@ search_state = Table(
 search_entries = Table(
     "search_entries",
     metadata,
-    Column("conversation_id", Uuid, primary_key=True),
-    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("conversation_id", Uuid, nullable=False),
+    Column("seq", Integer, nullable=False),
     Column("sender_id", Uuid),
     Column("at", _timestamp, nullable=False, comment="when the message was sent"),
     Column("has_attachment", Boolean, nullable=False),
     Column("words", TSVECTOR, nullable=False),
-    ForeignKeyConstraint(
-        ["conversation_id", "seq"],
-        ["parley.messages.conversation_id", "parley.messages.seq"],
-        ondelete="CASCADE",
-    ),
-    # A conversation's messages by their time, newest first.
-    Index("ix_search_entries_conversation_id_at", "conversation_id", "at", "seq"),
+    # A conversation's messages by their time, newest first. Their own key is no foreign key, which would be checked for
+    # each: a trigger on messages takes an entry away, and what makes one locks its message.
+    PrimaryKeyConstraint("conversation_id", "at", "seq"),
     # Which messages have a word. New ones are put in order together, which takes a third of the CPU; what waits for that
     # (kB) every search has to read.
     Index("ix_search_entries_words", "words", postgresql_using="gin", postgresql_with={"gin_pending_list_limit": 256}),

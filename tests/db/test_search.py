@@ -19,6 +19,7 @@ from db.pool import Connection, Database
 from db.rows import User
 from db.search import NEWEST_OF_ALL, Hit, Room, Search, Wanted
 from db.starts import NewConversation
+from tests.flow.waiting import blocked
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WORDS = ["often"] * 20 + ["some"] * 5 + ["rare"]
@@ -77,7 +78,7 @@ async def _rows_read(connection: Connection) -> int:
     await connection.driver.fetchval("SELECT pg_stat_force_next_flush()")
     rows: int = await connection.driver.fetchval(
         "SELECT sum(pg_stat_get_tuples_returned(oid)) FROM pg_class WHERE relname = ANY($1)",
-        ["search_entries", "pk_search_entries", "ix_events_xact", "messages", "pk_messages", "pk_conversations"],
+        ["search_entries", "pk_search_entries", "ix_events_xact", "messages", "pk_messages"],
     )
     return rows
 
@@ -258,6 +259,31 @@ async def test_an_entry_of_what_is_no_more_is_put_right(database: Database) -> N
         )
     await _index(database)
     assert await _entries(database) == []
+
+
+async def test_of_what_is_being_removed_there_is_no_entry(database: Database, database_url: str) -> None:
+    """Whichever comes first, taking it in or its removal, and whether it is new or was there before."""
+    ada = await _person(database, "ada")
+    conversation = await _conversation(database, ada)
+    for is_new in (False, True):
+        await _send(database, ada, conversation, "early", "late")
+        removing: Any = await asyncpg.connect(database_url)
+        async with removing.transaction():
+            await removing.execute("DELETE FROM parley.messages WHERE body = 'late'")
+            indexing = asyncio.create_task(_index(database))
+            await blocked(database_url, 1)
+        await indexing
+        assert {words for _, words in await _entries(database)} == {"early"}, is_new
+
+        async with database.system() as connection, connection.transaction():
+            await search_index._CATCH_UP.run(
+                connection, conversation=UUID(int=0), seq=0, size=9, configuration="simple"
+            )
+            task = asyncio.create_task(removing.execute("DELETE FROM parley.messages"))
+            await blocked(database_url, 1)
+        await task
+        await removing.close()
+        assert await _entries(database) == []
 
 
 async def test_a_plan_that_was_made_while_there_was_nothing_goes_through_no_table(

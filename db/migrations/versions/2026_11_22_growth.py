@@ -23,7 +23,7 @@ def _statement(follower: str) -> str:
 # goes through all entries for each message, however many there are by then: so it is kept for as long as they are few. To
 # forbid such plans makes it worse: then the policy reads all messages, and the entries are looked for in an index that knows
 # no seq. To plan each time takes a viewer's deletion 1.5 ms more, for the policies; this a few microseconds.
-def _twice(follower: str) -> str:
+def twice(follower: str) -> str:
     statement = _statement(follower)
     few_or_many = (
         "    IF pg_relation_size('parley.search_entries') < 10 * current_setting('block_size')::integer THEN\n"
@@ -38,7 +38,7 @@ def _replace(follower: str) -> None:
 
 def upgrade() -> None:
     for follower in _FOLLOWERS:
-        _replace(_twice(follower))
+        _replace(twice(follower))
 
 
 def downgrade() -> None:
