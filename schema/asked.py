@@ -26,6 +26,7 @@ from resolvers import messages, participants
 from resolvers.errors import RequestError
 from resolvers.pages import PageArguments
 from schema.context import Info
+from schema.fields import LateInfo
 from schema.recent import Recent
 
 
@@ -157,6 +158,12 @@ _recent: Recent[tuple[int, ...], tuple[object, Asked]] = Recent(2048)
 
 def asked(info: Info) -> Asked:
     """What is asked for beneath the field that is being resolved."""
+    if isinstance(info, LateInfo):
+        field = info.known
+        if field.selected is None:
+            field.selected = Asked([node.selection_set for node in field.nodes], info.execution.fragment_definitions)
+        selected: Asked = field.selected
+        return selected
     raw = info._raw_info  # noqa: SLF001  (strawberry 0.341: its own selected_fields converts every argument too)
     fields = raw.field_nodes
     _, found = _recent.get(

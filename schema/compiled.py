@@ -20,7 +20,7 @@ The rules, and why each of them:
 - What `@skip` and `@include` leave of a selection depends on variables: each combination of them is a variant of its own.
 """
 
-from types import GeneratorType
+from types import CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from graphql import (
@@ -36,14 +36,14 @@ from graphql.execution.executor import default_field_resolver, default_type_reso
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.pyutils import Path, gather_with_cancel
 from graphql.pyutils import is_awaitable as is_awaitable_by_default
-from graphql.type import GraphQLResolveInfoHelpers
+from graphql.type import GraphQLResolveInfoHelpers, TypeNameMetaFieldDef
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import Info
 from strawberry.types.unset import UnsetType
 
 from schema.fields import Call, Field
-from schema.operations import MOST_ERRORS, Attributes, Operation, Variant
+from schema.operations import MOST_ERRORS, Attributes, Only, Operation, Variant
 from schema.recent import Recent
 from schema.sources import Gap, SurpriseError, Told
 
@@ -81,6 +81,8 @@ def is_awaitable(value: Any) -> bool:
     """Whether it can be awaited; a class that cannot is looked at once."""
     if type(value) in _plain:
         return False
+    if type(value) is CoroutineType:
+        return True
     found: bool = optimized_is_awaitable(value)
     if not found and type(value) is not GeneratorType:  # of which some can
         _plain.add(type(value))
@@ -100,6 +102,9 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
 
     known: Operation | None = None
     """What is known of the operation; None where variants do not know of everything that is asked for."""
+    _given: Data
+    _taken: Data | None = None
+    """The values of the variables, as they were given and as resolvers are given them; None: graphql-core coerced them."""
 
     @classmethod
     def build(
@@ -125,17 +130,25 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
             if isinstance(built, cls) and built.is_plain:
                 built.known = known or _operations.keep(key, Operation(document, built))
             return built  # type: ignore[return-value]  # of this class
-        variables = known.variables(raw_variable_values or {})
-        if isinstance(variables, list):
-            return variables
+        given = raw_variable_values or {}
+        taken = known.take(given)
         if known.attributes is None:
             known.attributes = Attributes(cls._first(schema, known))
         executor = cls.__new__(cls)
-        executor.__dict__ = known.attributes.anew()
-        executor.root_value, executor.context_value, executor.variable_values = root_value, context_value, variables
-        executor.is_awaitable = more.get("is_awaitable") or is_awaitable_by_default
-        executor.operation_extensions, executor.known = more.get("operation_extensions"), known
-        executor.async_helpers = GraphQLResolveInfoHelpers(executor.gather_async_work, executor.track_async_work)
+        executor.__dict__ = {
+            "known": known,
+            "root_value": root_value,
+            "context_value": context_value,
+            "is_awaitable": more.get("is_awaitable") or is_awaitable_by_default,
+            "operation_extensions": more.get("operation_extensions"),
+            "_given": given,
+            "_taken": taken,
+        }
+        if taken is None:
+            variables = known.coerced(given)
+            if isinstance(variables, list):
+                return variables
+            executor.variable_values = variables
         return executor
 
     @classmethod
@@ -151,13 +164,22 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     if not TYPE_CHECKING:  # to which every name would be an attribute
 
         def __getattr__(self, name: str) -> Any:
-            """A collection that an executor of a known operation is made without, from when it is asked for."""
+            """What an executor of a known operation is made without, from when it is asked for."""
             known = vars(self).get("known")
-            make = known.attributes.collections.get(name) if known and known.attributes else None
-            if make is None:
+            if known is None or known.attributes is None:
                 raise AttributeError(name)
-            made = vars(self)[name] = make()
-            return made
+            attributes = vars(self)
+            if name in known.attributes.collections:
+                attributes[name] = known.attributes.collections[name]()
+            elif name in known.attributes.others:
+                helpers = GraphQLResolveInfoHelpers(self.gather_async_work, self.track_async_work)
+                rest = known.attributes.others | {"async_helpers": helpers}
+                if self._taken is not None:
+                    rest["variable_values"] = known.as_given(self._given)
+                attributes |= rest | attributes
+            else:
+                raise AttributeError(name)
+            return attributes[name]
 
     @property
     def is_plain(self) -> bool:
@@ -168,25 +190,56 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
 
     def execute_operation(self, serially: bool | None = None) -> Any:
         """The same, by a shorter way to the one field that most operations have."""
-        variant = self.known.variant(self.variable_values.coerced) if self.known and serially is None else None
+        variant = self._variant_of(self.known) if self.known and serially is None else None
         if variant is None or variant.only is None:
             return super().execute_operation(serially)
-        name, field, path = variant.only
         self._begin(variant)
+        only = name, field, path = variant.only
         try:
-            value = self._execute(field, self.root_value, path)
-        except GraphQLError as error:  # a null where none may be
-            self.collected_errors.add(error, None)
-            return self.build_response(None)
-        return self._respond(name, value) if self.is_awaitable(value) else self.build_response({name: value})
+            value = self._resolve(field, self.root_value, path, self._taken_of(field))
+            if self.is_awaitable(value):
+                return self._respond(only, value, is_complete=False)
+            value = self._complete(field, path, value)
+            if self.is_awaitable(value):
+                return self._respond(only, value, is_complete=True)
+        except Exception as error:  # noqa: BLE001  (whatever a resolver raises is an error of its field)
+            return self._fail(only, error)
+        return self.build_response({name: value})
 
-    async def _respond(self, name: str, value: Any) -> Any:
+    async def _respond(self, only: Only, value: Any, *, is_complete: bool) -> Any:
+        """The response for a value that is waited for."""
+        name, field, path = only
         try:
-            data = {name: await value}
-        except GraphQLError as error:  # as above
-            self.collected_errors.add(error, None)
+            value = await value
+            if not is_complete:
+                value = self._complete(field, path, value)
+                if self.is_awaitable(value):
+                    value = await value
+        except Exception as error:  # noqa: BLE001  (as above)
+            return self._fail(only, error)
+        return self.build_response({name: value})
+
+    def _fail(self, only: Only, error: Exception) -> Any:
+        """The response where the one field has an error."""
+        name, field, path = only
+        try:
+            self.handle_field_error(error, field.type, field.details, path)
+        except GraphQLError as final:  # a null where none may be
+            self.collected_errors.add(final, None)
             return self.build_response(None)
-        return self.build_response(data)
+        return self.build_response({name: None})
+
+    def _variant_of(self, known: Operation) -> Variant:
+        return known.variant(self._given if self._taken is not None else self.variable_values.coerced)
+
+    def _taken_of(self, field: Field) -> Data | None:
+        """The arguments of a field that is resolved once, where they are variables that were taken."""
+        if self._taken is None or field.taken is None:
+            return None
+        arguments = {}
+        for name, variable in field.taken:
+            arguments[name] = self._taken[variable]
+        return arguments
 
     def _begin(self, variant: Variant | None) -> None:
         self._arguments = {}
@@ -196,15 +249,15 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     def execute_collected_root_fields(
         self, root_type: GraphQLObjectType, root_value: Any, fields: GroupedFieldSet, serially: bool, usages: Any
     ) -> Any:
-        self._begin(self.known.variant(self.variable_values.coerced) if self.known else None)
+        self._begin(self._variant_of(self.known) if self.known else None)
         if self._variant is not None:
             fields = self._variant.begin(root_type, fields, is_all=not usages)
         return super().execute_collected_root_fields(root_type, root_value, fields, serially, usages)
 
     def build_response(self, data: Data | None) -> Any:
         # What refers to this executor and is referred to by it keeps all that was read until the garbage collector comes.
-        self.async_helpers = _NO_HELPERS
         attributes = vars(self)
+        attributes["async_helpers"] = _NO_HELPERS
         attributes.pop("_told", None)
         if _OUTCOME.isdisjoint(attributes):  # there is nothing but data
             return ExecutionResult(data)
@@ -258,13 +311,18 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         """What is known of a field."""
         return self._variant.fields.get(id(details)) if self._variant else None
 
-    def _resolve(self, field: Field, source: Any, path: Path) -> Any:
+    def _resolve(self, field: Field, source: Any, path: Path, arguments: Data | None = None) -> Any:
+        """What the field's resolver returns; `arguments` where they are known."""
         if field.attribute is not None:
             return getattr(source, field.attribute)
+        if field.definition is TypeNameMetaFieldDef:
+            return field.parent.name
         if field.call is None:
             return field.resolve(source, self._info(field, path), **self._coerced(field))
-        info = field.call.info(self._info(field, path))
-        return field.call(source, info, self._converted(field, field.call, info))
+        info = field.call.info(self, field, path)
+        if arguments is None:
+            arguments = self._converted(field, field.call, info)
+        return field.call(source, info, arguments)
 
     def _converted(self, field: Field, call: Call, info: Info) -> Data:
         """Its arguments, as the resolver takes them."""
@@ -279,7 +337,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         """What a field asks for, whose values are found along with its rows."""
         if field.along is None or field.call is None:
             raise SurpriseError
-        info = field.call.info(self._info(field, _ANYWHERE))
+        info = field.call.info(self, field, _ANYWHERE)
         asked = field.along.asked(info, **self._converted(field, field.call, info))
         if field.constants is not None:
             field.asked = asked

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
-from typing import Any, Final, NamedTuple, cast
+from functools import cached_property
+from types import FunctionType
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from graphql import (
     FieldNode,
+    FragmentDefinitionNode,
     GraphQLArgument,
     GraphQLField,
     GraphQLList,
@@ -21,6 +24,8 @@ from graphql import (
     visit,
 )
 from graphql.execution.collect_fields import FieldDetailsList
+from graphql.execution.values import VariableValues
+from graphql.pyutils import Path
 from strawberry.relay import GlobalID
 from strawberry.schema.compat import is_scalar
 from strawberry.schema.schema_converter import GraphQLCoreConverter
@@ -87,10 +92,14 @@ class Field:
         self.has_variables = any(_holds_variable(argument.value) for argument in self.nodes[0].arguments or ())
         self.variables = _variables(definition, self.nodes[0])
         """The variables that its arguments are, where all of them are and the others have no default."""
+        self.taken = self.call.taken(self.variables) if self.call and self.variables is not None else None
+        """The variable that each parameter of its resolver is, where these are its arguments and can be made of variables."""
         self.constants: dict[str, Any] | None = None
         """The arguments, coerced, where they hold no variables."""
         self.asked: Any = None
         """What it asks for of what was read along, where that depends on no variables either."""
+        self.selected: Any = None
+        """What is selected of its values, as `asked` has found it."""
 
 
 def _attribute(definition: GraphQLField) -> str | None:
@@ -139,6 +148,41 @@ class _Variables(Visitor):
         self.is_any = True
 
 
+class Execution(Protocol):
+    """What a resolver can know of the execution that it is called in: an executor."""
+
+    context_value: Any
+    fragment_definitions: dict[str, FragmentDefinitionNode]
+    variable_values: VariableValues
+
+    def build_resolve_info(
+        self, field_def: GraphQLField, field_nodes: list[FieldNode], parent_type: GraphQLObjectType, path: Path, /
+    ) -> GraphQLResolveInfo[Any]: ...
+
+
+class LateInfo(Info[Any, Any]):
+    """Strawberry's Info. Few resolvers want more than the context: graphql-core's own is made when it is asked for."""
+
+    def __init__(self, execution: Execution, field: Field, path: Path, strawberry_field: StrawberryField) -> None:
+        self.execution = execution
+        self.known = field
+        self._path = path
+        self._field = strawberry_field
+
+    @cached_property
+    def _raw_info(self) -> GraphQLResolveInfo[Any]:  # type: ignore[override]  # an attribute in strawberry 0.341
+        field = self.known
+        return self.execution.build_resolve_info(field.definition, field.nodes, field.parent, self._path)
+
+    @property
+    def context(self) -> Any:
+        return self.execution.context_value
+
+    @property
+    def variable_values(self) -> dict[str, Any]:
+        return self.execution.variable_values.coerced
+
+
 class Call:
     """A call of one field's resolver, without strawberry's layers for extensions that there are none of."""
 
@@ -147,7 +191,8 @@ class Call:
     ) -> None:
         self._field = field
         self._converter = converter
-        self._resolver: Callable[..., Any] = resolver
+        function = resolver.wrapped_func
+        self._resolver: Callable[..., Any] = function if isinstance(function, FunctionType) else resolver
         self._takes_self = bool(resolver.self_parameter)
         sources = resolver.parent_parameter, resolver.root_parameter
         self._sources = [parameter.name for parameter in sources if parameter]
@@ -163,11 +208,18 @@ class Call:
             return None
         converter: GraphQLCoreConverter = schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]  # noqa: SLF001  (strawberry 0.341)
         is_more = field.extensions or field.is_subscription or converter.exception_handlers
-        is_own = type(field).get_result is StrawberryField.get_result
+        is_own = converter.config.info_class is Info and type(field).get_result is StrawberryField.get_result
         return cls(field, field.base_resolver, converter) if is_own and not is_more else None
 
-    def info(self, raw: GraphQLResolveInfo[Any]) -> Info:
-        return self._converter.config.info_class(_raw_info=raw, _field=self._field)
+    def info(self, execution: Execution, field: Field, path: Path) -> Info:
+        return LateInfo(execution, field, path, self._field)
+
+    def taken(self, variables: list[tuple[str, str]]) -> list[tuple[str, str]] | None:
+        """The name in Python and the variable of each argument; None where strawberry has to convert one."""
+        if self._arguments is None or len({variable for _, variable in variables}) < len(variables):
+            return None
+        names = {given: name for given, name, _ in self._arguments}
+        return [(names[argument], variable) for argument, variable in variables]
 
     def arguments(self, coerced: dict[str, Any], info: Info) -> dict[str, Any]:
         """The arguments by their names in Python, converted."""
@@ -177,12 +229,12 @@ class Call:
         return convert_arguments(coerced, self._field.arguments, converter.scalar_registry, converter.config, info)
 
     def __call__(self, source: Any, info: Info, arguments: dict[str, Any]) -> Any:
-        named = dict.fromkeys(self._sources, source)
+        named = arguments.copy()
+        for name in self._sources:
+            named[name] = source
         if self._info:
             named[self._info] = info
-        if self._takes_self:
-            return self._resolver(source, **arguments, **named)
-        return self._resolver(**arguments, **named)
+        return self._resolver(source, **named) if self._takes_self else self._resolver(**named)
 
     def _known_arguments(self) -> list[Named] | None:
         """How each argument is converted; None where only strawberry can."""
@@ -206,7 +258,7 @@ def _convert(type_: Any, converter: GraphQLCoreConverter) -> Convert:
     if isinstance(type_, StrawberryList) and _convert(type_.of_type, converter) is _itself:
         return _copy
     if has_object_definition(type_):
-        return _Input(type_, converter)
+        return Input(type_, converter)
     raise NotConvertibleError
 
 
@@ -219,7 +271,7 @@ def _copy(value: object) -> object:
     return value if value is None or value is UNSET else list(cast("list[object]", value))
 
 
-class _Input:
+class Input:
     """Makes an input object of a dictionary."""
 
     def __init__(self, type_: Any, converter: GraphQLCoreConverter) -> None:
@@ -229,8 +281,8 @@ class _Input:
         if hasattr(type_, "__post_init__") or any(each.default_factory is not MISSING for each in definition.fields):
             raise NotConvertibleError
         name = converter.config.name_converter.from_field
-        self._type = type_
-        self._fields = {
+        self.type = type_
+        self.fields = {
             name(field): (
                 field.python_name,
                 _convert(field.resolve_type(type_definition=definition), converter),
@@ -240,15 +292,15 @@ class _Input:
         """By its name in GraphQL each field's name in Python, and how its value is converted."""
         # graphql-core has checked that whatever is required is there; the others may have no default in Python.
         defaults = {field.python_name: field.default_value for field in definition.fields}
-        self._defaults = {name: None if default is MISSING else default for name, default in defaults.items()}
+        self.defaults = {name: None if default is MISSING else default for name, default in defaults.items()}
 
     def __call__(self, value: Any) -> Any:
         if value is None or value is UNSET:
             return value
-        attributes = self._defaults.copy()
+        attributes = self.defaults.copy()
         for key, item in value.items():
-            name, convert = self._fields[key]
+            name, convert = self.fields[key]
             attributes[name] = item if convert is _itself else convert(item)
-        made = object.__new__(self._type)  # what its generated `__init__` does, without a call that names each field
+        made = object.__new__(self.type)  # what its generated `__init__` does, without a call that names each field
         made.__dict__ = attributes
         return made

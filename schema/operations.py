@@ -1,27 +1,15 @@
 """Operations, and what does not change about them from one execution to the next."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from graphql import (
     DirectiveNode,
     DocumentNode,
-    GraphQLBoolean,
     GraphQLError,
-    GraphQLID,
-    GraphQLInputObjectType,
-    GraphQLInputType,
-    GraphQLList,
-    GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
-    GraphQLString,
-    Undefined,
     VariableNode,
     Visitor,
-    get_named_type,
-    is_leaf_type,
-    is_required_input_field,
     visit,
 )
 from graphql import Executor as GraphQLExecutor
@@ -32,6 +20,7 @@ from graphql.pyutils import Path, RefMap
 
 from schema.fields import Field
 from schema.sources import Read, Row, Selections, Source
+from schema.variables import takes
 
 Data = dict[str, Any]
 
@@ -43,6 +32,10 @@ _COLLECTIONS: Final = list, dict, set, RefMap, CollectedErrors
 _COMBINATIONS: Final = 32  # of the variables in one operation's directives, that are remembered
 
 
+Only = tuple[str, Field, Path]
+"""The one field of an operation, with its name in the answer."""
+
+
 class Variant:
     """What is known of an operation, for one combination of the variables in its directives.
 
@@ -52,7 +45,7 @@ class Variant:
     def __init__(self, schema: GraphQLSchema) -> None:
         self.fields: dict[int, Field] = {}
         self.collected: dict[tuple[GraphQLObjectType, int], CollectedFields] = {}
-        self.only: tuple[str, Field, Path] | None = None
+        self.only: Only | None = None
         """The one field of the root, if it has one, with its name in the answer; not known before the first execution."""
         self._schema = schema
         self._root: GroupedFieldSet | None = None
@@ -77,8 +70,7 @@ class Variant:
     def reader(self, executor: Selections, field: Field) -> Read | None:
         """What tells of the field's values, where all that is selected of them is compiled."""
         if field not in self._readers:
-            is_leaf = is_leaf_type(get_named_type(field.type))
-            self._readers[field] = None if is_leaf else Source(executor, is_whole=True).value(field)
+            self._readers[field] = Source(executor, is_whole=True).value(field)
         return self._readers[field]
 
     def row(self, executor: Selections, type_: GraphQLObjectType, details: FieldDetailsList) -> Row | None:
@@ -96,21 +88,15 @@ class Variant:
 
 
 class Attributes:
-    """Those of executors that have executed nothing yet, which takes less to copy than to find out again.
-
-    Their collections, of which most executions fill none, are left out until they are asked for.
-    """
+    """Those of executors that have executed nothing yet, which takes less than to find them out again."""
 
     def __init__(self, executor: GraphQLExecutor[Any]) -> None:
         shared = executor.fragment_definitions, executor.fragments
         own = {name: value for name, value in vars(executor).items() if not any(value is each for each in shared)}
         self.collections = {name: type(value) for name, value in own.items() if isinstance(value, _COLLECTIONS)}
         """What makes each of them, empty."""
-        self._all = {name: value for name, value in vars(executor).items() if name not in self.collections}
-
-    def anew(self) -> Data:
-        """Those of one more, without collections."""
-        return self._all.copy()
+        self.others = {name: value for name, value in vars(executor).items() if name not in self.collections}
+        """What all executors have alike."""
 
 
 class Operation:
@@ -125,7 +111,7 @@ class Operation:
         self._schema = executor.schema
         sources = executor.variable_values.sources
         self._signatures = {name: source.signature for name, source in sources.items()}
-        self._checks = {name: _check_of(signature.type, {}) for name, signature in self._signatures.items()}
+        self._takes = takes({name: signature.type for name, signature in self._signatures.items()}, executor.schema)
         conditions = _Conditions()
         for node in (self.node, *self.fragment_definitions.values()):
             visit(node, conditions)
@@ -133,84 +119,36 @@ class Operation:
         self._variants: dict[tuple[Any, ...], Variant] = {}
         self.attributes: Attributes | None = None
 
-    def variables(self, given: Data) -> VariableValues | list[GraphQLError]:
-        """The values of its variables, coerced; or what is wrong with them, which graphql-core finds out."""
-        sources: dict[str, VariableValueSource] = {}
-        for name, signature in self._signatures.items():
-            value = given.get(name)
-            if value is None or not self._checks[name](value):
-                definitions = self.node.variable_definitions or ()
-                return get_variable_values(self._schema, definitions, given, max_errors=MOST_ERRORS)
-            sources[name] = VariableValueSource(signature, value)
-        return VariableValues(sources, {name: source.value for name, source in sources.items()})
+    def take(self, given: Data) -> Data | None:
+        """The values of its variables as resolvers are given them; None where graphql-core has to look at them."""
+        if self._takes is None:
+            return None
+        taken = {}
+        try:
+            for name, take in self._takes:
+                taken[name] = take(given[name])
+        except Exception:  # noqa: BLE001  (there is none, or it is a surprise, or nested too deep)
+            return None
+        return taken
+
+    def as_given(self, given: Data) -> VariableValues:
+        """The values of its variables, coerced, where all of them could be taken."""
+        sources = {name: VariableValueSource(each, given[name]) for name, each in self._signatures.items()}
+        return VariableValues(sources, {name: given[name] for name in sources})
+
+    def coerced(self, given: Data) -> VariableValues | list[GraphQLError]:
+        """The values of its variables, coerced by graphql-core; or what is wrong with them."""
+        definitions = self.node.variable_definitions or ()
+        return get_variable_values(self._schema, definitions, given, max_errors=MOST_ERRORS)
 
     def variant(self, variables: Data) -> Variant:
-        key = tuple(map(variables.get, self._conditions))
+        key = tuple(map(variables.get, self._conditions)) if self._conditions else ()
         variant = self._variants.get(key)
         if variant is None:
             if len(self._variants) >= _COMBINATIONS:
                 self._variants.clear()
             variant = self._variants[key] = Variant(self._schema)
         return variant
-
-
-Check = Callable[[Any], bool]
-"""Whether coercion would return a value, as it comes from JSON, as it is."""
-
-
-def _check_of(type_: GraphQLInputType, known: "dict[str, _Input]") -> Check:
-    """`known` are the checks of input objects, which may hold themselves."""
-    if isinstance(type_, GraphQLNonNull):
-        return _check_of_present(type_.of_type, known)
-    if type_ is GraphQLID or type_ is GraphQLString:
-        return lambda value: type(value) is str or value is None
-    check = _check_of_present(type_, known)
-    return lambda value: value is None or check(value)
-
-
-def _check_of_present(type_: Any, known: "dict[str, _Input]") -> Check:
-    if type_ is GraphQLID or type_ is GraphQLString:
-        return lambda value: type(value) is str
-    if type_ is GraphQLBoolean:
-        return lambda value: type(value) is bool
-    if isinstance(type_, GraphQLInputObjectType):
-        if type_.name not in known:
-            known[type_.name] = _Input()
-            known[type_.name].learn(type_, known)
-        return known[type_.name]
-    if isinstance(type_, GraphQLList):
-        check = _check_of(type_.of_type, known)
-        return lambda value: type(value) is list and all(map(check, value))
-    return lambda _value: False
-
-
-class _Input:
-    """The check of an input object; one that lacks what has a default is not as it would be."""
-
-    def learn(self, type_: GraphQLInputObjectType, known: "dict[str, _Input]") -> None:
-        definition = type_.extensions.get("strawberry-definition")
-        # Strawberry 0.341 has a function of its own look at those of which one field is given, and at no others.
-        self._is_one_of = type_.is_one_of or getattr(definition, "is_one_of", False)
-        is_made = type_.out_type is not GraphQLInputObjectType.out_type and not self._is_one_of
-        self._is_plain = not is_made and not any(field.out_name for field in type_.fields.values())
-        self._checks = {name: _check_of(field.type, known) for name, field in type_.fields.items()}
-        self._needed = {
-            name
-            for name, field in type_.fields.items()
-            if is_required_input_field(field) or field.default is not None or field.default_value is not Undefined
-        }
-
-    def __call__(self, value: Any) -> bool:
-        if type(value) is not dict or not self._is_plain or not self._needed <= value.keys():
-            return False
-        if self._is_one_of and (len(value) != 1 or None in value.values()):
-            return False
-        checks = self._checks
-        for name, item in value.items():  # a generator would take as long as the checks
-            check = checks.get(name)
-            if check is None or not check(item):
-                return False
-        return True
 
 
 class _Conditions(Visitor):

@@ -2,7 +2,6 @@
 
 import itertools
 import keyword
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from types import CoroutineType, GeneratorType
 from typing import Any, NamedTuple, Protocol
@@ -31,13 +30,16 @@ from db.rows import CachedList, CachedMessage
 from schema.fields import Field
 
 
-class Told(defaultdict[int, dict[int, tuple[Any, Any]]]):
+class Told(dict[int, dict[int, tuple[Any, Any]]]):
     """What was told of objects in this execution: for each place in the source by the object's id, with the object."""
 
     def __init__(self, ask: Callable[[Field], Any]) -> None:
-        super().__init__(dict)
         self._ask = ask
         self._asked: dict[Field, Any] = {}
+
+    def __missing__(self, place: int) -> dict[int, tuple[Any, Any]]:
+        made = self[place] = {}
+        return made
 
     def asked(self, field: Field) -> Any:
         """What the field asks for, which is the same for all rows; `ask` says it."""
@@ -113,7 +115,7 @@ class Source:
             body = self._value(field.type, field.details, "v")
         except NotCompilableError:
             return None
-        self._lines += ["def read(v, told):", *_indented(body), "    return v"]
+        self._lines += ["def read(v, told):", *indented(body), "    return v"]
         return self._run("read")
 
     def row(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Row | None:
@@ -139,7 +141,7 @@ class Source:
         """The name of a new function that tells of a row; without `gaps` there must be none."""
         body, data = self._body(type_, details, gaps)
         function = self._name("row", None)
-        self._lines += [f"def {function}(row, told):", *_indented(body), f"    return {data}"]
+        self._lines += [f"def {function}(row, told):", *indented(body), f"    return {data}"]
         return function
 
     def _body(
@@ -177,7 +179,7 @@ class Source:
             self._alongs += 1
             of, key = self._name("along", field.along.of), self._name("field", field)
             found = f"{variable} = {of}(row, {key}.asked or told.asked({key}))"
-            return [found, _unless(f"{variable} is not None"), *self._value(field.type, details, variable)]
+            return [found, unless(f"{variable} is not None"), *self._value(field.type, details, variable)]
         if field.attribute is None or not field.attribute.isidentifier() or keyword.iskeyword(field.attribute):
             raise NotCompilableError
         return [f"{variable} = row.{field.attribute}", *self._value(field.type, details, variable)]
@@ -186,7 +188,7 @@ class Source:
         """What turns a value of the type into what is told of it."""
         if isinstance(type_, GraphQLNonNull):
             return self._present(type_.of_type, details, v)
-        return [f"if {v} is not None:", *_indented(self._present(type_, details, v))]
+        return [f"if {v} is not None:", *indented(self._present(type_, details, v))]
 
     def _present(self, type_: Any, details: FieldDetailsList, v: str) -> list[str]:
         """The same, where null is none of the values."""
@@ -195,31 +197,31 @@ class Source:
         if isinstance(type_, GraphQLObjectType):
             return self._shared(type_, details, v)
         if isinstance(type_, GraphQLEnumType):
-            return [_unless(f"type({v}) is str"), f"{v} = {self._name('names', _names_of(type_))}[{v}]"]
+            return [unless(f"type({v}) is str"), f"{v} = {self._name('names', _names_of(type_))}[{v}]"]
         if isinstance(type_, GraphQLScalarType):
             return self._scalar(type_, v)
         raise NotCompilableError  # abstract
 
     def _scalar(self, type_: GraphQLScalarType, v: str) -> list[str]:
         if type_ is GraphQLString or type_ is GraphQLID:
-            return [_unless(f"type({v}) is str")]
+            return [unless(f"type({v}) is str")]
         if type_ is GraphQLInt:
-            return [_unless(f"type({v}) is int and -2147483648 <= {v} <= 2147483647")]
+            return [unless(f"type({v}) is int and -2147483648 <= {v} <= 2147483647")]
         if type_ is GraphQLBoolean:
-            return [_unless(f"type({v}) is bool")]
+            return [unless(f"type({v}) is bool")]
         coerce = self._name("coerce", type_.coerce_output_value)
         absent = self._name("Undefined", Undefined)
-        return [f"{v} = {coerce}({v})", _unless(f"{v} is not None and {v} is not {absent}")]
+        return [f"{v} = {coerce}({v})", unless(f"{v} is not None and {v} is not {absent}")]
 
     def _list(self, item: GraphQLOutputType, details: FieldDetailsList, v: str) -> list[str]:
         # Other iterables can be read but once, so that there would be nothing left to do again after a surprise.
-        checked = _unless(f"type({v}) is list or type({v}) is tuple or type({v}) is CachedList")
+        checked = unless(f"type({v}) is list or type({v}) is tuple or type({v}) is CachedList")
         if self._is_whole and is_abstract_type(get_nullable_type(item)):
-            return [checked, _unless(f"not {v}"), f"{v} = []"]
+            return [checked, unless(f"not {v}"), f"{v} = []"]
         if isinstance(item, GraphQLNonNull) and isinstance(item.of_type, GraphQLObjectType):
             return [checked, f"{v} = {self._rows(item.of_type, details)}({v}, told)"]
         function = self._name("item", None)
-        self._lines += [f"def {function}(i, told):", *_indented(self._value(item, details, "i")), "    return i"]
+        self._lines += [f"def {function}(i, told):", *indented(self._value(item, details, "i")), "    return i"]
         return [checked, f"{v} = [{function}(i, told) for i in {v}]"]
 
     def _rows(self, type_: GraphQLObjectType, details: FieldDetailsList) -> str:
@@ -247,7 +249,7 @@ class Source:
             "    for row in rows:",
             *cached,
             f"        if type(row) not in {known}: {known}.check(row)",
-            *_indented(_indented(body)),
+            *indented(indented(body)),
             f"        found.append({data})",
             "    return found",
         ]
@@ -301,11 +303,11 @@ def _describes(type_: GraphQLObjectType, kind: type) -> bool:
     return described is not None and issubclass(kind, described)
 
 
-def _unless(condition: str) -> str:
+def unless(condition: str) -> str:
     return f"if not ({condition}): raise Surprise"
 
 
-def _indented(lines: Iterable[str]) -> Iterator[str]:
+def indented(lines: Iterable[str]) -> Iterator[str]:
     return (f"    {line}" for line in lines)
 
 

@@ -20,6 +20,7 @@ from graphql.execution.values import get_variable_values
 from graphql.pyutils import RefMap
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strawberry.types.arguments import convert_argument
 
 from schema import schema
 from schema.compiled import Executor
@@ -64,6 +65,30 @@ def test_variables_are_what_coercion_makes_of_them(data: st.DataObject, name: st
         assert [str(each) for each in executor] == [str(each) for each in expected]
     else:
         assert executor.variable_values.coerced == expected.coerced
+        if executor._taken is not None:
+            assert executor._taken == {"v": _converted(name, expected.coerced["v"])}
+
+
+def test_an_input_is_taken_in_one_step() -> None:
+    """What a client sends with a message, in each way to say where it goes, is not left to graphql-core."""
+    document = parse("mutation ($v: SendMessageInput!) { sendMessage(input: $v) { deduplicated } }")
+    assert isinstance(Executor.build(_SCHEMA, document, None, None, {"v": _message({"userId": "U"})}), Executor)
+    for target in ({"conversationId": "C"}, {"userId": "U"}):
+        given = {**_message(target), "clientMessageId": "key", "replyToId": None, "attachmentIds": ["A", "B"]}
+        executor = Executor.build(_SCHEMA, document, None, None, {"v": given})
+        assert isinstance(executor, Executor)
+        assert executor._taken == {"v": _converted("SendMessageInput", given)}
+
+
+def _message(target: dict[str, str]) -> dict[str, Any]:
+    return {"to": target, "body": "Hello"}
+
+
+def _converted(name: str, coerced: object) -> object:
+    """As strawberry makes it."""
+    converter = _SCHEMA._strawberry_schema.schema_converter  # type: ignore[attr-defined]
+    type_ = _SCHEMA.type_map[name].extensions["strawberry-definition"].origin
+    return convert_argument(coerced, type_, converter.scalar_registry, converter.config)
 
 
 def test_an_executor_of_a_known_operation_is_as_one_made_anew() -> None:
@@ -73,7 +98,7 @@ def test_an_executor_of_a_known_operation_is_as_one_made_anew() -> None:
     names = vars(built[0])
     # Some are made when they are asked for.
     first, second, third = ({name: getattr(each, name) for name in names} for each in built)
-    assert names.keys() >= vars(built[1]).keys()
+    assert names.keys() | {"_given", "_taken"} >= vars(built[1]).keys()
     for name, value in first.items():
         assert type(second[name]) is type(value), name
         if name in {"fragment_definitions", "fragments"}:
