@@ -492,7 +492,7 @@ audit_entries = Table(
 events = Table(
     "events",
     metadata,
-    Column("conversation_id", Uuid, ForeignKey(conversations.c.id), primary_key=True),
+    Column("conversation_id", Uuid, primary_key=True),  # no foreign key: the revision is taken from that row
     Column("revision", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", Text, nullable=False, comment="the GraphQL type of the event"),
     Column("at", _timestamp, nullable=False),

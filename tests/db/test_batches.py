@@ -287,6 +287,17 @@ async def test_whatever_size_the_tables_had_when_it_was_planned(database_url: st
     assert sorted(await fetch(database_url, taken)) == sorted((person,) for person in everybody[1:])
 
 
+async def test_permits_are_taken_together(database: Database, batches: Batches, database_url: str) -> None:
+    """In the order of senders, whatever that of conversations: none is left for the function that takes a single one."""
+    host, *senders = await people(database, 4)
+    keys = [(await conversations(database, 1, sender, host))[0] for sender in reversed(senders)]
+    drafts = [Draft(key, sender, "x", rate=60) for key, sender in zip(keys, reversed(senders), strict=True)]
+    assert seqs(await append(batches, *drafts)) == [1] * 3
+    await run(database_url, "ALTER FUNCTION parley.take_permit RENAME TO absent")
+    assert seqs(await append(batches, *drafts)) == [2] * 3
+    assert len(await transactions(database_url)) == 2
+
+
 REFUSE = """
     CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
