@@ -37,7 +37,47 @@ _NO_PONG = 1013, "a ping was not answered; connect again"
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Offers ANSWER and HEADERS, and passes uvicorn's middleware for proxies where no header is a proxy's."""
+    """Offers ANSWER and HEADERS, and passes uvicorn's middleware for proxies where no header is a proxy's.
+
+    uvicorn sets a timer behind each answer, and takes it back with the next request. Here one that is set stays, and sees
+    when it is due for how long the connection has been idle.
+    """
+
+    _idle_since: float | None = None
+    """By the loop's clock; None: it is not."""
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None  # something has come
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_in(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return  # the next answer looks again
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._look_in(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+
+    def _look_in(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         headers = dict(cycle.scope["headers"])

@@ -49,7 +49,7 @@ class Identity:
             raise UnauthenticatedError(str(error)) from error
         return Caller(await self._user(claims), claims.roles, claims.expires_at)
 
-    def remembered(self, token: str) -> Caller | None:
+    def remembered(self, token: bytes) -> Caller | None:
         """What `caller` would return without waiting for anything; None where it has to look closer."""
         claims = self._verifier.recall(token)
         known = self._known.get(claims.handle) if claims is not None else None

@@ -42,6 +42,9 @@ class Kind(StrEnum):
 
 
 _KINDS = {kind.value: kind for kind in Kind}
+# To find a member of an enum takes as long as all that is done with it.
+_EVENT, _JOINED, _TYPING, _SILENT = Kind.EVENT, Kind.JOINED, Kind.TYPING, Kind.SILENT
+_OF_CONVERSATIONS, _OF_USERS = {_EVENT, _JOINED}, {Kind.PRESENCE, Kind.PROFILE}
 
 
 class Hint(NamedTuple):
@@ -57,15 +60,12 @@ class Hint(NamedTuple):
     @property
     def subject(self) -> tuple[object, ...]:
         """Of two hints with one subject, the later one is enough."""
-        match self.kind:
-            case Kind.EVENT | Kind.JOINED:
-                return self.kind, self.conversation
-            case Kind.RECEIPT | Kind.STATE:
-                return self.kind, self.conversation, self.number
-            case Kind.PRESENCE | Kind.PROFILE:
-                return self.kind, self.number
-            case Kind.TYPING | Kind.SILENT:
-                return Kind.TYPING, self.conversation, self.number
+        kind = self.kind
+        if kind in _OF_CONVERSATIONS:
+            return kind, self.conversation
+        if kind in _OF_USERS:
+            return kind, self.number
+        return _TYPING if kind is _SILENT else kind, self.conversation, self.number
 
 
 def encode(hints: Iterable[Hint]) -> str:
@@ -119,10 +119,10 @@ class Wakeups:
 
     def tell(self, conversation: UUID, revision: int, *, has_joined: bool = False) -> None:
         """Wake whoever follows the conversation, or has just come to it; returns at once."""
-        hint = Hint(Kind.JOINED if has_joined else Kind.EVENT, conversation, revision)
+        hint = Hint(_JOINED if has_joined else _EVENT, conversation, revision)
         self._tell(hint)
         # To hear twice that somebody joined would be to look twice; of receipts and typing, to tell them twice.
-        if self._hear is not None and hint.kind is Kind.EVENT:
+        if self._hear is not None and not has_joined:
             self._hear(hint)
 
     def tell_receipt(self, conversation: UUID, user: UUID) -> None:

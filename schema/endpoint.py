@@ -38,6 +38,7 @@ REQUEST_ID = "x-request-id"
 """The response header that names a request as its errors and the log do."""
 
 _REQUEST_ID = REQUEST_ID.encode()
+_BEARER = b"Bearer "
 _INIT_TIMEOUT = timedelta(seconds=5)
 _JSON = b"application/json"
 _TEXT, _OBJECT = (str, NoneType), (dict, NoneType)
@@ -139,12 +140,9 @@ class Endpoint(GraphQL[Context, None]):
 
     def _remembered(self, authorization: bytes | None) -> Caller | None:
         """Who sends this header, where that is known without waiting for anything; None: `_caller` has to look."""
-        if authorization is None:
-            return None
-        try:
-            return self._running()[1].remembered(bearer(authorization.decode("latin-1")))
-        except InvalidTokenError:
-            return None
+        if authorization is None or not authorization.startswith(_BEARER):
+            return None  # which has other spellings, that are looked at closer
+        return self._running()[1].remembered(authorization[len(_BEARER) :])
 
     def new_context(self, caller: Caller | None) -> Context:
         return Context(self._running()[0], caller, _request_id(), stopping=self.sockets.stopping)
@@ -208,6 +206,10 @@ class Endpoint(GraphQL[Context, None]):
     async def _body_of(self, receive: Receive) -> bytes:
         """The same, all at once."""
         message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            whole: bytes = message.get("body", b"")
+            self._check_size(len(whole))
+            return whole
         body = bytearray(message.get("body", b""))
         self._check_size(len(body))
         while message.get("more_body"):
@@ -231,7 +233,7 @@ def _is_single(headers: dict[bytes, bytes]) -> bool:
 
 
 def _request_id() -> str:
-    return f"{getrandbits(128):032x}"  # it is no secret, and costs no call of the system
+    return getrandbits(128).to_bytes(16).hex()  # it is no secret, and costs no call of the system
 
 
 def _never(_headers: list[tuple[bytes, bytes]], _body: bytes) -> bool:

@@ -20,11 +20,10 @@ POST = b"POST /%s HTTP/1.1\r\nhost: here\r\ncontent-length: 4\r\n%s\r\nbody"
 
 
 @asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[int]:
-    """The port of a server of this application."""
-    config = uvicorn.Config(
-        app, http=HttpProtocol, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=3600
-    )
+async def served(app: ASGIApp, keep_alive: float = 3600) -> AsyncIterator[int]:
+    """The port of a server of this application, and the seconds for which connections may be idle."""
+    config = uvicorn.Config(app, http=HttpProtocol, lifespan="off", log_config=None, access_log=False)
+    config.timeout_keep_alive = keep_alive  # type: ignore[assignment]  # any number of seconds
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"today")]
@@ -183,3 +182,40 @@ async def test_headers_are_offered_by_their_names() -> None:
     await answered(app, POST % (b"a", b"X-One: 1\r\nconnection: close\r\n"))
     assert found[0] == found[1] == found[2]
     assert found[0][b"x-one"] == b"1"
+
+
+async def test_an_idle_connection_is_closed_in_its_time() -> None:
+    """So long after its last answer, however many there were before it; a request that takes longer is not cut off."""
+    loop, idle = asyncio.get_running_loop(), 0.2
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep({"/quick": 0, "/slow": 2 * idle}[scope["path"]])
+        await sending(scope, receive, send)
+
+    async with asyncio.timeout(PATIENCE), served(app, idle) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for path in (b"quick", b"slow", b"quick"):
+            writer.write(POST % (path, b""))
+            await reader.readuntil(b"/%s\r\n\r\n" % path)
+            await asyncio.sleep(idle / 2)
+        writer.write(POST % (b"quick", b""))
+        await reader.readuntil(b"/quick\r\n\r\n")
+        answered_at = loop.time()
+        assert await reader.read() == b""
+        assert loop.time() - answered_at > 0.9 * idle
+        writer.close()
+
+
+async def test_a_connection_that_ends_leaves_no_timer() -> None:
+    """Which would keep it for as long as it might have been idle."""
+    async with asyncio.timeout(PATIENCE), served(sending) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(POST % (b"a", b""))
+        await reader.readuntil(b"/a\r\n\r\n")
+        [kept] = [each for each in gc.get_objects() if type(each) is HttpProtocol and each in each.connections]
+        timer = kept.timeout_keep_alive_task
+        assert timer is not None
+        writer.close()
+        while kept in kept.connections:  # noqa: ASYNC110  (uvicorn says it to nobody)
+            await asyncio.sleep(0)
+        assert timer.cancelled()

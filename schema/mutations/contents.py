@@ -55,10 +55,10 @@ def content(
 ) -> Content:
     reply_to, written, speaker = given(reply_to_id), given(body_format), given(kind)
     return Content(
-        body=body,
-        client_message_id=given(client_message_id),
-        reply_to=parse_message_id(reply_to) if reply_to is not None else None,
-        kind=speaker.name if speaker else "TEXT",
-        format=written.name if written else "PLAIN",
-        attachments=tuple(map(parse_attachment_id, given(attachment_ids) or ())),
+        body,
+        given(client_message_id),
+        parse_message_id(reply_to) if reply_to is not None else None,
+        speaker.name if speaker else "TEXT",
+        written.name if written else "PLAIN",
+        tuple(map(parse_attachment_id, given(attachment_ids) or ())),
     )

@@ -177,17 +177,17 @@ async def test_what_is_recalled_leaves_no_refresh_out(server: JwksServer, verifi
     """A remembered token is answered for without waiting while nothing is due, and not by a key that is gone."""
     claims = await verifier.verify(token())
     clock.now += 149
-    assert verifier.recall(token()) is claims
+    assert verifier.recall(token().encode()) is claims
     clock.now += 1
-    assert verifier.recall(token()) is None
+    assert verifier.recall(token().encode()) is None
     await verifier.verify(token())
     await refreshed(verifier)
-    assert verifier.recall(token()) is claims
+    assert verifier.recall(token().encode()) is claims
     server.body = key_set(B)
     clock.now += 150
     await verifier.verify(token())
     await refreshed(verifier)
-    assert verifier.recall(token()) is None
+    assert verifier.recall(token().encode()) is None
 
 
 async def test_key_id_given_to_another_key_ends_old_tokens(

@@ -179,9 +179,9 @@ async def test_remembered_token_still_expires() -> None:
     remembering = verifier(clock=clock)
     await remembering.verify(GOOD)
     clock.now = NOW + 3604
-    assert (await remembering.verify(GOOD)) is remembering.recall(GOOD)
+    assert (await remembering.verify(GOOD)) is remembering.recall(GOOD.encode())
     clock.now = NOW + 3605
-    assert remembering.recall(GOOD) is None
+    assert remembering.recall(GOOD.encode()) is None
     with pytest.raises(ExpiredTokenError):
         await remembering.verify(GOOD)
     assert not remembering._verified
@@ -196,12 +196,12 @@ async def test_repeat_is_remembered() -> None:
 async def test_only_what_was_verified_is_recalled() -> None:
     """Without waiting there is an answer for a token that was verified before, character for character."""
     remembering = verifier()
-    assert remembering.recall(GOOD) is None
+    assert remembering.recall(GOOD.encode()) is None
     claims = await remembering.verify(GOOD)
-    assert remembering.recall(GOOD) is claims
-    assert [remembering.recall(other) for other in (GOOD + "x", GOOD[:-1], f"{GOOD}=", f"{GOOD}é", "x" * 9000, "")] == [
-        None
-    ] * 6
+    assert remembering.recall(GOOD.encode()) is claims
+    assert [
+        remembering.recall(other.encode()) for other in (GOOD + "x", GOOD[:-1], f"{GOOD}=", f"{GOOD}é", "x" * 9000, "")
+    ] == [None] * 6
 
 
 async def test_memory_is_bounded() -> None:
