@@ -10,7 +10,7 @@ the transport takes them now, and else says no. It goes past websockets' connect
 messages that are sent, as long as no extension of the websocket was agreed on; then PUSH is not offered.
 
 Over HTTP an answer takes `send` twice, which looks at each header with two expressions. The extension ANSWER writes one that
-is there as a whole. HEADERS are those of the request by their names, made once for all who look something up in them. Read
+is there as a whole, and BODY takes a body that is, for which `receive` waits nevertheless. HEADERS are those of the request by their names, made once for all who look something up in them. Read
 from uvicorn 0.54 and websockets 17.4.
 """
 
@@ -27,7 +27,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 from websockets.protocol import OPEN
 
-from web.extensions import ANSWER, HEADERS, PUSH
+from web.extensions import ANSWER, BODY, HEADERS, PUSH
 
 _FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 """The headers that uvicorn's middleware looks for."""
@@ -37,7 +37,7 @@ _NO_PONG = 1013, "a ping was not answered; connect again"
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Offers ANSWER and HEADERS, and passes uvicorn's middleware for proxies where no header is a proxy's.
+    """Offers ANSWER, BODY and HEADERS, and passes uvicorn's middleware for proxies where no header is a proxy's.
 
     uvicorn sets a timer behind each answer, and takes it back with the next request. Here one that is set stays, and sees
     when it is due for how long the connection has been idle.
@@ -81,11 +81,26 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         headers = dict(cycle.scope["headers"])
-        extensions = {ANSWER: partial(_answer, ref(cycle)), HEADERS: headers}
+        of = ref(cycle)
+        extensions = {ANSWER: partial(_answer, of), BODY: partial(_body, of), HEADERS: headers}
         cast("dict[str, object]", cycle.scope)["extensions"] = extensions
         if type(app) is ProxyHeadersMiddleware and _FORWARDED.isdisjoint(headers):
             app = app.app
         super()._start_asgi_task(cycle, app)
+
+
+def _body(of: "ref[RequestResponseCycle]") -> bytes | None:
+    """The body in the place of `receive`, which does the same; None: it has not come as a whole, or the peer is gone.
+
+    `of` is the request, as below.
+    """
+    cycle = of()
+    if cycle is None or cycle.more_body or cycle.disconnected or cycle.response_complete:
+        return None
+    cycle.flow.resume_reading()
+    cycle.message_event.clear()
+    body, cycle.body = bytes(cycle.body), bytearray()
+    return body
 
 
 def _answer(of: "ref[RequestResponseCycle]", headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:

@@ -41,7 +41,8 @@ _TAGS = {
 }
 """What an id begins with → the type's name, and the bytes of its key."""
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_STANDARD = bytes.maketrans(b"-_", b"+/")
+_STANDARD = bytes.maketrans(b"-_+/", b"+/!!")
+"""Back to base64; what stands for itself there is in no id."""
 _SHOWN = 60  # characters of a bad id that an error message repeats
 
 
@@ -145,9 +146,9 @@ def _of_type(wanted: str, text: str, kind: type[KeyT]) -> KeyT:
 
 def _decode(payload: str) -> bytes | None:
     try:
-        text = payload.encode()
-        raw = a2b_base64(text.translate(_STANDARD) + b"==")
+        text = payload.encode().translate(_STANDARD)
+        raw = a2b_base64(text + b"==")
     except ValueError:
         return None
     # One key has one id: no other characters, and the last one's spare bits are zero.
-    return raw if b2a_base64(raw, newline=False).rstrip(b"=").translate(_URL_SAFE) == text else None
+    return raw if b2a_base64(raw, newline=False).rstrip(b"=") == text else None

@@ -1,6 +1,7 @@
 """Who is asking: the one door for HTTP and sockets alike."""
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import NamedTuple
@@ -29,13 +30,25 @@ class Caller(NamedTuple):
     expires_at: datetime
 
 
+@dataclass(slots=True)
+class _Known:
+    """A user, and the profile as tokens have it."""
+
+    profile: Profile
+    user: User
+    claims: Claims | None = None
+    """Those of the token that came last."""
+    caller: Caller | None = None
+    """What they make of the user."""
+
+
 class Identity:
     """Turns tokens into users, and keeps their profiles as the tokens have them, but for what people chose themselves."""
 
     def __init__(self, verifier: Verifier, database: Database) -> None:
         self._verifier = verifier
         self._database = database
-        self._known: OrderedDict[str, tuple[Profile, User]] = OrderedDict()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
         self._seen: dict[str, float] = {}
         self._changes = 0  # of profiles, that were heard of
 
@@ -53,24 +66,28 @@ class Identity:
         """What `caller` would return without waiting for anything; None where it has to look closer."""
         claims = self._verifier.recall(token)
         known = self._known.get(claims.handle) if claims is not None else None
-        if claims is None or known is None or known[0] != _profile(claims) or not self._is_trusted(claims.handle):
+        if claims is None or known is None or not self._is_trusted(claims.handle):
             return None
+        if known.claims is not claims:
+            if known.profile != _profile(claims):
+                return None
+            known.claims, known.caller = claims, Caller(known.user, claims.roles, claims.expires_at)
         self._known.move_to_end(claims.handle)
-        return Caller(known[1], claims.roles, claims.expires_at)
+        return known.caller
 
     def forget(self, key: UUID | None) -> None:
         """This user's profile has changed; None: anybody's may have."""
         self._changes += 1
-        for handle in [handle for handle, (_, user) in self._known.items() if key in {None, user.key}]:
+        for handle in [handle for handle, known in self._known.items() if key in {None, known.user.key}]:
             del self._known[handle]
 
     async def _user(self, claims: Claims) -> User:
         """The user of this handle. The database is asked only when the profile is not as it was the last time."""
         profile = _profile(claims)
         known = self._known.get(claims.handle)
-        if known is not None and known[0] == profile and await self._is_there(known[1]):
+        if known is not None and known.profile == profile and await self._is_there(known.user):
             self._known.move_to_end(claims.handle)
-            return known[1]
+            return known.user
         changes = self._changes
         async with self._database.system() as connection:
             user = await users.upsert(
@@ -84,7 +101,7 @@ class Identity:
             )
         if changes != self._changes:
             return user  # who may have changed since they were read
-        self._known[claims.handle] = (profile, user)
+        self._known[claims.handle] = _Known(profile, user)
         self._seen[claims.handle] = monotonic()
         if len(self._known) > _REMEMBERED:
             forgotten, _ = self._known.popitem(last=False)

@@ -121,9 +121,11 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         """An executor of the operation, which is looked for in the document, and its fragments with it, but once."""
         key = id(schema), id(document), operation_name
         known = _operations.find(key)
-        if rest or not more.keys() <= _PASSED_ON:
+        is_more = rest or not more.keys() <= _PASSED_ON
+        if is_more:
             more = _that_matters(dict(zip(_REST, rest, strict=False)) | more)
-        if known is None or not more.keys() <= _PASSED_ON:
+            is_more = not more.keys() <= _PASSED_ON
+        if known is None or is_more:
             built = super().build(
                 schema, document, root_value, context_value, raw_variable_values, operation_name, **more
             )

@@ -30,7 +30,7 @@ from schema.faults import MASKED
 from schema.registry import Sockets
 from schema.schema import Schema
 from schema.sockets import SocketAdapter, SocketHandler
-from web.extensions import ANSWER, Answer, headers_of
+from web.extensions import ANSWER, BODY, Answer, headers_of
 
 _log = structlog.get_logger(__name__)
 
@@ -110,7 +110,9 @@ class Endpoint(GraphQL[Context, None]):
         """One operation, as JSON to JSON: what strawberry's view does with it, without an object for each step of it."""
         authorization = headers.get(b"authorization")
         context = self.new_context(self._remembered(authorization) or await self._caller(authorization))
-        raw = await self._body_of(receive)
+        taken: bytes | None = scope.get("extensions", {}).get(BODY, _nothing)()
+        raw = await self._body_of(receive) if taken is None else taken
+        self._check_size(len(raw))
         context.is_free_of_nul = limits.ESCAPED_NUL not in raw
         body = self.parse_json(raw)
         query, variables = body.get("query"), body.get("variables")
@@ -206,10 +208,6 @@ class Endpoint(GraphQL[Context, None]):
     async def _body_of(self, receive: Receive) -> bytes:
         """The same, all at once."""
         message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            whole: bytes = message.get("body", b"")
-            self._check_size(len(whole))
-            return whole
         body = bytearray(message.get("body", b""))
         self._check_size(len(body))
         while message.get("more_body"):
@@ -234,6 +232,10 @@ def _is_single(headers: dict[bytes, bytes]) -> bool:
 
 def _request_id() -> str:
     return getrandbits(128).to_bytes(16).hex()  # it is no secret, and costs no call of the system
+
+
+def _nothing() -> None:
+    """Where there is no body to be taken as a whole."""
 
 
 def _never(_headers: list[tuple[bytes, bytes]], _body: bytes) -> bool:

@@ -13,7 +13,7 @@ from uvicorn.server import ServerState
 
 from protocol import HttpProtocol
 from tests.flow.client import PATIENCE
-from web.extensions import ANSWER, headers_of
+from web.extensions import ANSWER, BODY, headers_of
 
 LARGE = 4_000_000  # bytes, which no socket here takes at once
 POST = b"POST /%s HTTP/1.1\r\nhost: here\r\ncontent-length: 4\r\n%s\r\nbody"
@@ -94,6 +94,40 @@ async def test_what_is_answered_as_a_whole_is_what_is_sent(requests: tuple[bytes
     found = await answered(answering, *requests)
     assert found == await answered(sending, *requests)
     assert found.count(b"200 OK") == len(requests)
+
+
+async def test_a_body_is_taken_as_a_whole_or_not_at_all() -> None:
+    """What `receive` would have given, once it is all there; then that waits for the end as behind its own."""
+    taken: list[bytes | None] = []
+    looked, end = asyncio.Event(), {"type": "http.disconnect"}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        take = scope["extensions"][BODY]
+        taken.append(take())
+        looked.set()
+        body = b"" if taken[-1] is None else taken[-1]
+        while len(body) < 4:
+            body += (await receive())["body"]
+        ending = asyncio.ensure_future(receive())
+        await asyncio.sleep(0)
+        assert not ending.done()
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(body)})
+        await send({"type": "http.response.body", "body": body})
+        assert await ending == end
+        assert take() is None
+
+    async with asyncio.timeout(PATIENCE), served(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        whole = POST % (b"a", b"")
+        writer.write(whole)
+        await reader.readuntil(b"\r\n\r\nbody")
+        looked.clear()
+        writer.write(whole[:-2])
+        await looked.wait()
+        writer.write(whole[-2:])
+        await reader.readuntil(b"\r\n\r\nbody")
+        writer.close()
+    assert taken == [b"body", None]
 
 
 async def test_to_a_full_socket_nothing_is_answered_at_once() -> None:

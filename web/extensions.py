@@ -8,6 +8,11 @@ ANSWER = "http.answer"
 Answer = Callable[[list[tuple[bytes, bytes]], bytes], bool]
 """ANSWER: writes headers and body of a whole answer, as valid as `send` wants them, if that can be done at once."""
 
+BODY = "http.body"
+
+Body = Callable[[], bytes | None]
+"""BODY: takes the whole body in the place of `receive`, if all of it has come; None where it has not."""
+
 HEADERS = "http.headers"
 """The headers of a request by their names, lowercase, of several with one name the last."""
 
