@@ -244,21 +244,24 @@ async def test_what_was_said_goes_with_it(database: Database) -> None:
 
 
 async def test_an_entry_of_what_is_no_more_is_put_right(database: Database) -> None:
-    """One that was made while its message was deleted goes with the event that is still to be read."""
+    """One that was made while its message was edited or deleted: by the event that is still to be read."""
     ada = await _person(database, "ada")
     conversation = await _conversation(database, ada)
-    await _send(database, ada, conversation, "one")
+    await _send(database, ada, conversation, "one", "two")
     await _index(database)
     async with database.system() as connection:
-        await connection.driver.execute("UPDATE parley.messages SET body = '', deleted_at = now()")
+        await connection.driver.execute("UPDATE parley.messages SET body = '', deleted_at = now() WHERE seq = 1")
+        await connection.driver.execute("UPDATE parley.messages SET body = 'changed' WHERE seq = 2")
         await connection.driver.execute(
             "INSERT INTO parley.search_entries SELECT conversation_id, seq, sender_id, created_at, false, 'late' FROM parley.messages"
         )
         await connection.driver.execute(
-            "INSERT INTO parley.events SELECT conversation_id, 9, 'MessageDeleted', now(), sender_id, seq FROM parley.messages"
+            "INSERT INTO parley.events SELECT conversation_id, 9 + seq, "
+            "CASE seq WHEN 1 THEN 'MessageDeleted' ELSE 'MessageEdited' END, now(), sender_id, seq FROM parley.messages"
         )
+    assert await _entries(database) == [(1, "late"), (2, "late")]
     await _index(database)
-    assert await _entries(database) == []
+    assert await _entries(database) == [(2, "changed")]
 
 
 async def test_of_what_is_being_removed_there_is_no_entry(database: Database, database_url: str) -> None:
@@ -362,6 +365,19 @@ async def test_a_transaction_that_is_late_is_not_missed(database: Database) -> N
         assert await _entries(database) == []
     await _index(database)
     assert await _entries(database) == [(1, "late"), (1, "early")]
+
+
+async def test_what_was_there_before_may_be_told_of_later(database: Database) -> None:
+    """Taken in while its part of the log could not be read yet, it has one entry."""
+    ada = await _person(database, "ada")
+    one, two = await _conversation(database, ada), await _conversation(database, ada)
+    async with database.viewer(ada.key) as connection, connection.transaction():
+        await appends.append(connection, Draft(one, ada.key, "late"))
+        await _send(database, ada, two, "early")
+        await _index(database)
+        assert await _entries(database) == [(1, "early")]
+    await _index(database)
+    assert sorted(await _entries(database)) == [(1, "early"), (1, "late")]
 
 
 TYPED = [
