@@ -24,8 +24,10 @@ class Span:
 
 
 # What reads a span looks up each of its rows, and its plan is kept as long as a session lives: one that was made while the
-# tables were empty would go through all of a table for each.
-_PLANS = ", ".join(f"set_config('enable_{way}', 'off', true)" for way in ("seqscan", "hashjoin", "mergejoin"))
+# tables were empty would go through all of a table for each. Nothing is looked up twice, so nothing is kept for that.
+_PLANS = ", ".join(
+    f"set_config('enable_{way}', 'off', true)" for way in ("seqscan", "hashjoin", "mergejoin", "memoize")
+)
 
 # Who has no row yet has read nothing. Two at a time would do everything twice: the row is the turn of one of them.
 _BEGIN = Statement(

@@ -24,18 +24,21 @@ class Counts:
     conversations_started: int = 0
 
 
-# Entries of many hours may come together, in any order: an import brings the log of years.
+# Entries of many hours may come together, in any order: an import brings the log of years. Hours and days are UTC's.
 _COUNT = Statement(
     text("""
-    WITH said AS MATERIALIZED (
-        SELECT by.bucket, date_trunc(by.bucket, e.at, 'UTC') AS start, e.actor_id,
-            e.kind = 'MessageSent' AND m.kind IS DISTINCT FROM 'SYSTEM' AS is_message,
-            e.kind = 'ConversationStarted' AS is_start
+    WITH hourly AS MATERIALIZED (
+        SELECT date_bin('1 hour', e.at, 'epoch') AS start, e.actor_id,
+            count(*) FILTER (WHERE e.kind = 'MessageSent' AND m.kind IS DISTINCT FROM 'SYSTEM') AS messages,
+            count(*) FILTER (WHERE e.kind = 'ConversationStarted') AS starts
         FROM parley.events e
         LEFT JOIN parley.messages m
             ON e.kind = 'MessageSent' AND m.conversation_id = e.conversation_id AND m.seq = e.seq
-        CROSS JOIN (VALUES ('HOUR'), ('DAY')) AS by(bucket)
         WHERE e.xact >= :low AND e.xact < :high
+        GROUP BY 1, 2
+    ), said AS MATERIALIZED (
+        SELECT by.bucket, date_bin(by.length, h.start, 'epoch') AS start, h.actor_id, h.messages, h.starts
+        FROM hourly h CROSS JOIN (VALUES ('HOUR', interval '1 hour'), ('DAY', interval '1 day')) AS by(bucket, length)
     ), active AS (
         INSERT INTO parley.statistics_users (bucket, start, user_id)
         SELECT DISTINCT said.bucket, said.start, said.actor_id FROM said WHERE said.actor_id IS NOT NULL
@@ -44,8 +47,7 @@ _COUNT = Statement(
     ), newly_active AS (
         SELECT active.bucket, active.start, count(*) AS users FROM active GROUP BY active.bucket, active.start
     ), counted AS (
-        SELECT said.bucket, said.start, count(*) FILTER (WHERE said.is_message) AS messages,
-            count(*) FILTER (WHERE said.is_start) AS starts
+        SELECT said.bucket, said.start, sum(said.messages) AS messages, sum(said.starts) AS starts
         FROM said GROUP BY said.bucket, said.start
     )
     INSERT INTO parley.statistics_buckets AS b (bucket, start, messages, active_users, conversations_started)
