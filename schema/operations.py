@@ -70,7 +70,8 @@ class Variant:
     def reader(self, executor: Selections, field: Field) -> Read | None:
         """What tells of the field's values, where all that is selected of them is compiled."""
         if field not in self._readers:
-            self._readers[field] = Source(executor, is_whole=True).value(field)
+            is_only = self.only is not None and self.only[1] is field
+            self._readers[field] = Source(executor, is_whole=True, is_only=is_only).value(field)
         return self._readers[field]
 
     def row(self, executor: Selections, type_: GraphQLObjectType, details: FieldDetailsList) -> Row | None:

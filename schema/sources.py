@@ -93,14 +93,15 @@ class Row(NamedTuple):
 class Source:
     """Python source in the making: a function for each object of a selection, and the names that they use."""
 
-    def __init__(self, executor: Selections, *, is_whole: bool = False) -> None:
+    def __init__(self, executor: Selections, *, is_whole: bool = False, is_only: bool = False) -> None:
         """`is_whole`: there are to be no gaps, so that more is worth a try.
 
         What fields with resolvers find along with their rows is taken from there, and lists of abstract types, which are
-        mostly those of errors, as long as they are empty.
+        mostly those of errors, as long as they are empty. `is_only`: there is one such value in an execution.
         """
         self._executor = executor
         self._is_whole = is_whole
+        self._is_only = is_only  # until a list begins
         self._lines: list[str] = []
         self._names: dict[str, Any] = {
             "Surprise": SurpriseError,
@@ -193,9 +194,12 @@ class Source:
     def _present(self, type_: Any, details: FieldDetailsList, v: str) -> list[str]:
         """The same, where null is none of the values."""
         if isinstance(type_, GraphQLList):
-            return self._list(type_.of_type, details, v)
+            is_only, self._is_only = self._is_only, False
+            found = self._list(type_.of_type, details, v)
+            self._is_only = is_only
+            return found
         if isinstance(type_, GraphQLObjectType):
-            return self._shared(type_, details, v)
+            return [f"{v} = {self._object(type_, details, v)}"] if self._is_only else self._shared(type_, details, v)
         if isinstance(type_, GraphQLEnumType):
             return [unless(f"type({v}) is str"), f"{v} = {self._name('names', _names_of(type_))}[{v}]"]
         if isinstance(type_, GraphQLScalarType):
