@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -89,11 +89,11 @@ async def append_all(connection: Connection, drafts: Sequence[Draft], *, patienc
         senders=[draft.sender for draft in drafts],
         conversations=[draft.conversation for draft in drafts],
         client_message_ids=[draft.client_message_id for draft in drafts],
-        kinds=[draft.kind for draft in drafts],
-        formats=[draft.format for draft in drafts],
+        kinds=_unless_all([draft.kind for draft in drafts], "TEXT"),
+        formats=_unless_all([draft.format for draft in drafts], "PLAIN"),
         bodies=[connection.keyring.stored(draft.conversation, draft.body) for draft in drafts],
-        reply_to_seqs=[draft.reply_to_seq for draft in drafts],
-        warnings=[draft.warning for draft in drafts],
+        reply_to_seqs=_unless_all([draft.reply_to_seq for draft in drafts], None),
+        warnings=_unless_all([draft.warning for draft in drafts], None),
         rates=[draft.rate for draft in drafts],
         attached=[key for key, _ in attached],
         attached_to=[place for _, place in attached],
@@ -115,6 +115,11 @@ async def append(connection: Connection, draft: Draft) -> Outcome:
         # it can be seen.
         (outcome,) = await append_all(connection, [draft])
     return outcome
+
+
+def _unless_all(values: list[Any], usual: object) -> list[Any] | None:
+    """The values; None, which says so to the function, where each is the usual one."""
+    return None if values.count(usual) == len(values) else values
 
 
 def _outcome(record: Record) -> Outcome:

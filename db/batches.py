@@ -51,14 +51,14 @@ class Batches:
         self._is_sending = False
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def append(self, draft: Draft) -> Outcome:
+    def append(self, draft: Draft) -> "asyncio.Future[Outcome]":
         """Send a message, once per client_message_id. Who stops waiting for it does not know whether it was sent."""
-        entry = _Entry(draft, asyncio.get_running_loop().create_future())
-        self._waiting.append(entry)
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Entry(draft, answer))
         if not self._is_sending:
             self._is_sending = True
             self._start(self._send())
-        return await entry.answer
+        return answer
 
     async def close(self) -> None:
         """Give up what is under way; nobody waits for it any more."""

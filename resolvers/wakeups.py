@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 _BATCH = 110  # hints in a notification of less than 8,000 bytes: at most 1 + 32 + 1 + 32 + 1 bytes each
 _NOWHERE = UUID(int=0)
-_REST = 0.005  # seconds from one notification to the next, each of which every process hears
+_REST = 0.01  # seconds from one notification to the next, each of which every process hears
 _FIRST_RETRY, _LAST_RETRY = 0.05, 1.0  # seconds
 
 

@@ -28,11 +28,20 @@ def _changed(function: str, *changes: tuple[str, str]) -> str:
 #
 # Who is restricted is found where the conversation is updated, a statement less. A user is looked up by the place, as all
 # else is.
+#
+# The driver looks at each element of an array for longer than at all else, so there is none where all messages are as most.
 SEND = _changed(
     rounds.SEND,
     (
         "rates[i] IS NOT NULL ORDER BY senders[i]\n            ) rated",
         "rates[i] IS NOT NULL ORDER BY senders[i] OFFSET 0\n            ) rated",
+    ),
+    (
+        "    BEGIN\n        IF patience",
+        """    BEGIN
+        kinds := coalesce(kinds, array_fill('TEXT'::text, ARRAY[size]));
+        formats := coalesce(formats, array_fill('PLAIN'::text, ARRAY[size]));
+        IF patience""",
     ),
     ("        restricted uuid[];\n", ""),
     (
