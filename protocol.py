@@ -10,17 +10,21 @@ the transport takes them now, and else says no. It goes past websockets' connect
 messages that are sent, as long as no extension of the websocket was agreed on; then PUSH is not offered.
 
 Over HTTP an answer takes `send` twice, which looks at each header with two expressions. The extension ANSWER writes one that
-is there as a whole, and BODY takes a body that is, for which `receive` waits nevertheless. HEADERS are those of the request by their names, made once for all who look something up in them. Read
-from uvicorn 0.54 and websockets 17.4.
+is there as a whole, and BODY takes a body that is, for which `receive` waits nevertheless. HEADERS are those of the request
+by their names, made once for all who look something up in them.
+
+Nearly all requests of a connection begin with the same line, so what their scopes have in common is made once for them.
+uvicorn's `limit_concurrency`, which nothing here sets, is not looked at. Read from uvicorn 0.54 and websockets 17.4.
 """
 
 import asyncio
-from collections.abc import Iterable
 from functools import partial
-from typing import cast
+from typing import Any, cast
+from urllib.parse import unquote
 from weakref import ref
 
-from uvicorn._types import ASGI3Application
+from httptools import parse_url
+from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -45,6 +49,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     _idle_since: float | None = None
     """By the loop's clock; None: it is not."""
+
+    _line: tuple[bytes, bytes, str] | None = None
+    """Method, URL and version of the last request."""
+    _alike: HTTPScope
+    """What its scope has in common with that of the next one that begins like it."""
 
     def _unset_keepalive_if_required(self) -> None:
         self._idle_since = None  # something has come
@@ -79,17 +88,86 @@ class HttpProtocol(HttpToolsProtocol):
     def _look_in(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_headers_complete(self) -> None:
+        line = self.parser.get_method(), self.url, self.parser.get_http_version()
+        if line != self._line:
+            self._line, self._alike = line, self._scope_of(*line)
+        self.scope = {**self._alike, "headers": self.headers, "state": self.app_state.copy()}
+        if self.parser.should_upgrade() and self._should_upgrade():
+            return
+        before = cast("RequestResponseCycle | None", self.cycle)
+        self.cycle = _Exchange(self)
+        if before is not None and not before.response_complete:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+        else:
+            self._start_asgi_task(self.cycle, self.app)
+
+    def _scope_of(self, method: bytes, url: bytes, version: str) -> HTTPScope:
+        """What the scopes of all requests of this connection have in common that begin with this line."""
+        parsed = parse_url(url)
+        root = self.root_path
+        return {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme or "http",
+            "root_path": root,
+            "method": method.decode("ascii"),
+            "path": root + unquote(parsed.path.decode("ascii")),
+            "raw_path": root.encode("ascii") + parsed.path,
+            "query_string": parsed.query or b"",
+            "headers": [],
+            "state": {},
+        }
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        headers = dict(cycle.scope["headers"])
-        of = ref(cycle)
-        extensions = {ANSWER: partial(_answer, of), BODY: partial(_body, of), HEADERS: headers}
-        cast("dict[str, object]", cycle.scope)["extensions"] = extensions
-        if type(app) is ProxyHeadersMiddleware and _FORWARDED.isdisjoint(headers):
+        extensions = cast("dict[str, Any]", cycle.scope)["extensions"]
+        if type(app) is ProxyHeadersMiddleware and _FORWARDED.isdisjoint(extensions[HEADERS]):
             app = app.app
         super()._start_asgi_task(cycle, app)
 
 
-def _body(of: "ref[RequestResponseCycle]") -> bytes | None:
+class _Exchange(RequestResponseCycle):
+    """A request and its answer, as uvicorn makes them; what is the same in the beginning of each is the class's."""
+
+    disconnected = False
+    more_body = True
+    response_started = False
+    response_complete = False
+    chunked_encoding = None
+    expected_content_length = 0
+
+    def __init__(self, protocol: HttpProtocol) -> None:
+        """Of the protocol's scope."""
+        self.scope = scope = protocol.scope
+        self.transport = protocol.transport
+        self.flow = protocol.flow
+        self.logger = protocol.logger
+        self.access_logger = protocol.access_logger
+        self.access_log = protocol.access_log
+        self.default_headers = protocol.server_state.default_headers
+        self.message_event = asyncio.Event()
+        self.on_response = protocol.on_response_complete
+        self.keep_alive = scope["http_version"] != "1.0" and protocol.parser.should_keep_alive()
+        self.waiting_for_100_continue = protocol.expect_100_continue
+        self.body = bytearray()
+        of = ref(self)  # more than that, and both would wait for the garbage collector
+        cast("dict[str, Any]", scope)["extensions"] = {
+            ANSWER: partial(_answer, of),
+            BODY: partial(_body, of),
+            HEADERS: dict(scope["headers"]),
+        }
+
+
+def _body(of: "ref[_Exchange]") -> bytes | None:
     """The body in the place of `receive`, which does the same; None: it has not come as a whole, or the peer is gone.
 
     `of` is the request, as below.
@@ -103,11 +181,10 @@ def _body(of: "ref[RequestResponseCycle]") -> bytes | None:
     return body
 
 
-def _answer(of: "ref[RequestResponseCycle]", headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+def _answer(of: "ref[_Exchange]", headers: bytes, body: bytes) -> bool:
     """Answer with the status 200 in the place of `send`, and do what it does; False: not now, or not any more.
 
-    `of` is the request, which has the scope that this is in: as more than a weak reference both would wait for the garbage
-    collector.
+    `of` is the request, which has the scope that this is in.
     """
     cycle = of()
     if cycle is None or cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
@@ -115,9 +192,9 @@ def _answer(of: "ref[RequestResponseCycle]", headers: Iterable[tuple[bytes, byte
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
     lines = [STATUS_LINE[200]]
-    for name, value in (*cycle.default_headers, *headers):
+    for name, value in cycle.default_headers:
         lines += name, b": ", value, b"\r\n"
-    lines += b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body
+    lines += headers, b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body
     cycle.transport.write(b"".join(lines))
     cycle.message_event.set()
     if not cycle.keep_alive:

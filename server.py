@@ -45,13 +45,13 @@ from resolvers.service import Service
 from resolvers.tokens import Verifier
 from resolvers.words import WordList
 from schema import schema
-from schema.endpoint import REQUEST_ID, Endpoint
+from schema.endpoint import REQUEST_ID, VARY, Endpoint
 from schema.registry import Sockets
 from settings import Settings
 from storage import Blob, Inspection
 from storage.local import LocalStorage
 from web import site
-from web.extensions import ANSWER, Answer, headers_of
+from web.extensions import headers_of
 
 GRAPHQL = "/graphql"
 
@@ -152,27 +152,18 @@ class Application(Starlette):
             scope["extensions"] = {}  # what is answered is more than Endpoint knows of
             await self._foreign(scope, receive, send)
         else:
-            if (extensions := scope.get("extensions")) and ANSWER in extensions:
-                extensions[ANSWER] = _varying_answer(extensions[ANSWER])
             await self._own(scope, receive, _varying(send))
 
 
-_VARY = b"vary", b"Origin"
-
-
 def _varying(send: Send) -> Send:
-    """All that a browser's rules are to an answer of the same origin: a cache must not give it to another."""
+    """`send`, with VARY."""
 
     def varying(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), _VARY]}
+            message = {**message, "headers": [*message.get("headers", ()), VARY]}
         return send(message)
 
     return varying
-
-
-def _varying_answer(answer: Answer) -> Answer:
-    return lambda headers, body: answer([*headers, _VARY], body)
 
 
 def _secret(settings: Settings) -> str | None:

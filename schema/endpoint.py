@@ -38,6 +38,12 @@ REQUEST_ID = "x-request-id"
 """The response header that names a request as its errors and the log do."""
 
 _REQUEST_ID = REQUEST_ID.encode()
+VARY = b"vary", b"Origin"
+"""All that a browser's rules are to an answer of the same origin: a cache must not give it to another."""
+
+_HEADERS = b"content-type: application/json\r\ncontent-length: %%b\r\n%b: %%b\r\n%b: %b\r\n" % (_REQUEST_ID, *VARY)
+"""Of an answer at once, which there is none to another origin; without its length and the request's ID."""
+
 _BEARER = b"Bearer "
 _INIT_TIMEOUT = timedelta(seconds=5)
 _JSON = b"application/json"
@@ -127,13 +133,10 @@ class Endpoint(GraphQL[Context, None]):
         if result.errors:
             answer["errors"] = [error.formatted for error in result.errors]
         payload = orjson.dumps(answer)
-        told = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(payload)),
-            (_REQUEST_ID, context.request_id.encode()),
-        ]
+        length, request_id = b"%d" % len(payload), context.request_id.encode()
         at_once: Answer = scope.get("extensions", {}).get(ANSWER, _never)
-        if not at_once(told, payload):
+        if not at_once(_HEADERS % (length, request_id), payload):
+            told = [(b"content-type", _JSON), (b"content-length", length), (_REQUEST_ID, request_id)]
             await send({"type": "http.response.start", "status": 200, "headers": told})
             await send({"type": "http.response.body", "body": payload})
 
@@ -238,7 +241,7 @@ def _nothing() -> None:
     """Where there is no body to be taken as a whole."""
 
 
-def _never(_headers: list[tuple[bytes, bytes]], _body: bytes) -> bool:
+def _never(_headers: bytes, _body: bytes) -> bool:
     """Where a whole answer cannot be written at once."""
     return False
 

@@ -9,6 +9,7 @@ from weakref import ref
 import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from protocol import HttpProtocol
@@ -20,15 +21,17 @@ POST = b"POST /%s HTTP/1.1\r\nhost: here\r\ncontent-length: 4\r\n%s\r\nbody"
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, keep_alive: float = 3600) -> AsyncIterator[int]:
+async def served(
+    app: ASGIApp, keep_alive: float = 3600, protocol: type[HttpToolsProtocol] = HttpProtocol
+) -> AsyncIterator[int]:
     """The port of a server of this application, and the seconds for which connections may be idle."""
-    config = uvicorn.Config(app, http=HttpProtocol, lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(app, http=protocol, lifespan="off", log_config=None, access_log=False)
     config.timeout_keep_alive = keep_alive  # type: ignore[assignment]  # any number of seconds
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"today")]
     server = await asyncio.get_running_loop().create_server(
-        lambda: HttpProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        lambda: protocol(config=config, server_state=state, app_state={"of": "the server"}), "127.0.0.1", 0
     )
     async with server:
         yield server.sockets[0].getsockname()[1]
@@ -37,9 +40,9 @@ async def served(app: ASGIApp, keep_alive: float = 3600) -> AsyncIterator[int]:
         await asyncio.gather(*state.tasks)
 
 
-async def answered(app: ASGIApp, *requests: bytes) -> bytes:
+async def answered(app: ASGIApp, *requests: bytes, protocol: type[HttpToolsProtocol] = HttpProtocol) -> bytes:
     """All that is answered on one connection, whose last request is to close it."""
-    async with asyncio.timeout(PATIENCE), served(app) as port:
+    async with asyncio.timeout(PATIENCE), served(app, protocol=protocol) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"".join(requests))
         found = await reader.read()
@@ -50,6 +53,11 @@ async def answered(app: ASGIApp, *requests: bytes) -> bytes:
 
 def _headers(body: bytes) -> list[tuple[bytes, bytes]]:
     return [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body)), (b"vary", b"Origin")]
+
+
+def _lines(body: bytes) -> bytes:
+    """The same, as they are written."""
+    return b"".join(b"%b: %b\r\n" % header for header in _headers(body))
 
 
 def _body(scope: Scope) -> bytes:
@@ -71,10 +79,10 @@ async def answering(scope: Scope, receive: Receive, send: Send) -> None:
     end = asyncio.ensure_future(receive())
     await asyncio.sleep(0)
     body, answer = _body(scope), scope["extensions"][ANSWER]
-    if not answer(_headers(body), body):
+    if not answer(_lines(body), body):
         await send({"type": "http.response.start", "status": 200, "headers": _headers(body)})
         await send({"type": "http.response.body", "body": body})
-    assert not answer(_headers(body), body)
+    assert not answer(_lines(body), body)
     assert await end == {"type": "http.disconnect"}
 
 
@@ -137,7 +145,7 @@ async def test_to_a_full_socket_nothing_is_answered_at_once() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         body = _body(scope)
-        tried.append(scope["extensions"][ANSWER](_headers(body), body))
+        tried.append(scope["extensions"][ANSWER](_lines(body), body))
         if not tried[-1]:
             await send({"type": "http.response.start", "status": 200, "headers": _headers(body)})
             await send({"type": "http.response.body", "body": body})
@@ -155,7 +163,7 @@ async def test_who_is_gone_is_not_answered() -> None:
     async def app(scope: Scope, receive: Receive, _send: Send) -> None:
         await receive()
         assert await receive() == {"type": "http.disconnect"}
-        tried.append(scope["extensions"][ANSWER](_headers(b""), b""))
+        tried.append(scope["extensions"][ANSWER](_lines(b""), b""))
         gone.set()
 
     async with asyncio.timeout(PATIENCE), served(app) as port:
@@ -203,6 +211,35 @@ async def test_what_a_proxy_says_is_heard(headers: bytes, scheme: str) -> None:
     await answered(app, POST % (b"a", headers + b"connection: close\r\n"))
     assert found[0]["scheme"] == scheme
     assert (found[0]["client"][0] == "10.0.0.1") == (b"forwarded-for" in headers)
+
+
+async def test_the_scopes_of_a_connection_are_those_of_uvicorn() -> None:
+    """Whatever the request before was, and whatever its application did to its scope."""
+    requests = (
+        POST % (b"a", b"x-forwarded-proto: https\r\nx-forwarded-for: 10.0.0.1\r\n"),
+        POST % (b"a", b""),
+        POST % (b"a?b=%20c", b""),
+        POST % (b"%C3%BC/a", b""),
+        (POST % (b"a", b"")).replace(b"POST", b"PUT"),
+        POST % (b"a", b"x-one: 1\r\n"),
+        (POST % (b"a", b"")).replace(b"HTTP/1.1", b"HTTP/1.0"),
+    )
+
+    async def scopes(protocol: type[HttpToolsProtocol]) -> list[Scope]:
+        found: list[Scope] = []
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            found.append({name: scope[name] for name in sorted(scope.keys() - {"extensions", "server", "client"})})
+            found[-1].update(state=dict(scope["state"]), client=scope["client"][0])
+            scope["state"]["left"] = scope["path"] = "here"
+            await sending(scope, receive, send)
+
+        await answered(app, *requests, protocol=protocol)
+        return found
+
+    found = await scopes(HttpProtocol)
+    assert found == await scopes(HttpToolsProtocol)
+    assert len(found) == len(requests)
 
 
 async def test_headers_are_offered_by_their_names() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 ANSWER = "http.answer"
 
-Answer = Callable[[list[tuple[bytes, bytes]], bytes], bool]
-"""ANSWER: writes headers and body of a whole answer, as valid as `send` wants them, if that can be done at once."""
+Answer = Callable[[bytes, bytes], bool]
+"""ANSWER: writes the lines of headers and the body of a whole answer, as valid as `send` wants them, if that can be done
+at once."""
 
 BODY = "http.body"
 

@@ -137,6 +137,17 @@ async def test_another_content_type(parley: Parley) -> None:
 
 
 @pytest.mark.usefixtures("common_server")
+async def test_no_answer_is_kept_for_another_origin(parley: Parley) -> None:
+    """Whether it is written at once, refused, or told to a page of an origin that may call."""
+    for content, origin in (("{ __typename }", None), (7, None), ("{ __typename }", "http://localhost:3000")):
+        response = await parley.http.post(
+            "/graphql", json={"query": content}, headers={"Origin": origin} if origin else None
+        )
+        assert response.headers.get_list("vary") == ["Origin"]
+        assert response.headers.get_list("content-type") == ["application/json"]
+
+
+@pytest.mark.usefixtures("common_server")
 async def test_a_body_too_large(parley: Parley) -> None:
     """413, also where its length is not told beforehand."""
 
