@@ -37,7 +37,6 @@ _FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 """The headers that uvicorn's middleware looks for."""
 
 _GRACE = 1.0  # seconds for what is still to be written
-_Work = tuple[RequestResponseCycle, ASGI3Application]
 _NO_PONG = 1013, "a ping was not answered; connect again"
 
 
@@ -45,17 +44,11 @@ class HttpProtocol(HttpToolsProtocol):
     """Offers ANSWER, BODY and HEADERS, and passes uvicorn's middleware for proxies where no header is a proxy's.
 
     uvicorn sets a timer behind each answer, and takes it back with the next request. Here one that is set stays, and sees
-    when it is due for how long the connection has been idle. Nor has each request a task of its own: that of the one before
-    takes the next. What an application puts into its context variables is there for the next request, too.
+    when it is due for how long the connection has been idle.
     """
 
     _idle_since: float | None = None
     """By the loop's clock; None: it is not."""
-
-    _idle: "tuple[asyncio.Task[None], asyncio.Future[_Work]] | None" = None
-    """The task that waits for the next request."""
-    _goes_on = True
-    """Whether there may be one."""
 
     _line: tuple[bytes, bytes, str] | None = None
     """Method, URL and version of the last request."""
@@ -89,13 +82,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._end_work()
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
-
-    def handle_websocket_upgrade(self) -> None:
-        self._end_work()
-        super().handle_websocket_upgrade()
 
     def _look_in(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
@@ -144,36 +132,7 @@ class HttpProtocol(HttpToolsProtocol):
         extensions = cast("dict[str, Any]", cycle.scope)["extensions"]
         if type(app) is ProxyHeadersMiddleware and _FORWARDED.isdisjoint(extensions[HEADERS]):
             app = app.app
-        if self._idle is None:
-            self.tasks.add(self.loop.create_task(self._work(cycle, app)))
-            return
-        task, following = self._idle
-        self._idle = None
-        self.tasks.add(task)
-        following.set_result((cycle, app))
-
-    async def _work(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """One request after the other, in a task that is among the server's for as long as it has one."""
-        task = cast("asyncio.Task[None]", asyncio.current_task())
-        try:
-            await cycle.run_asgi(app)
-            # One waits at most: while an application goes on behind its answer, the next request has a task of its own.
-            while self._idle is None and self._goes_on and not task.cancelling():
-                self.tasks.discard(task)
-                following: asyncio.Future[_Work] = self.loop.create_future()
-                self._idle = task, following
-                del cycle, app  # of a request that is over nothing is kept
-                cycle, app = await following
-                await cycle.run_asgi(app)
-        finally:
-            self.tasks.discard(task)
-
-    def _end_work(self) -> None:
-        """No request follows."""
-        self._goes_on = False
-        if self._idle is not None:
-            self._idle[0].cancel()
-            self._idle = None
+        super()._start_asgi_task(cycle, app)
 
 
 class _Exchange(RequestResponseCycle):

@@ -14,7 +14,6 @@ from uvicorn.server import ServerState
 
 from protocol import HttpProtocol
 from tests.flow.client import PATIENCE
-from tests.flow.waiting import until
 from web.extensions import ANSWER, BODY, headers_of
 
 LARGE = 4_000_000  # bytes, which no socket here takes at once
@@ -291,69 +290,3 @@ async def test_a_connection_that_ends_leaves_no_timer() -> None:
         while kept in kept.connections:  # noqa: ASYNC110  (uvicorn says it to nobody)
             await asyncio.sleep(0)
         assert timer.cancelled()
-
-
-async def test_a_connection_has_one_task() -> None:
-    """For all its requests, which is the server's while there is one; and none when it ends, or is a websocket's."""
-    upgrade = (
-        b"GET /a HTTP/1.1\r\nhost: here\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
-        b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    )
-    tasks: list[asyncio.Task[None] | None] = []
-    states: list[set[asyncio.Task[None]]] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.accept"})
-            while (await receive())["type"] != "websocket.disconnect":
-                pass
-            return
-        tasks.append(asyncio.current_task())
-        [kept] = [each for each in gc.get_objects() if type(each) is HttpProtocol and each in each.connections]
-        states.append(kept.tasks)
-        assert kept.tasks == {tasks[-1]}
-        await sending(scope, receive, send)
-
-    for end in (b"", upgrade):
-        tasks.clear()
-        async with asyncio.timeout(PATIENCE), served(app) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            for _ in range(3):
-                writer.write(POST % (b"a", b""))
-                await reader.readuntil(b"/a\r\n\r\n")
-                await until(lambda: not states[-1])
-            first = tasks[0]
-            assert first is not None
-            assert tasks == [first] * 3
-            assert not first.done()
-            if end:
-                writer.write(end)
-                await reader.readuntil(b"\r\n\r\n")
-                await until(first.done)
-            writer.close()
-            await until(first.done)
-
-
-async def test_an_application_may_go_on_behind_its_answer() -> None:
-    """The next request does not wait for it, nor the one after that, and in the end nothing is left of either."""
-    done, before = asyncio.Event(), asyncio.all_tasks()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await sending(scope, receive, send)
-        if scope["path"] == "/a":
-            await done.wait()
-        elif scope["path"] == "/c":
-            done.set()
-
-    found = await answered(
-        app, POST % (b"a", b""), POST % (b"b", b""), POST % (b"c", b""), POST % (b"d", b"connection: close\r\n")
-    )
-    assert found.count(b"200 OK") == 4
-    async with asyncio.timeout(PATIENCE), served(app) as port:
-        done.clear()
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for path in (b"a", b"b", b"c"):
-            writer.write(POST % (path, b""))
-            await reader.readuntil(b"/%s\r\n\r\n" % path)
-        writer.close()
-        await until(lambda: asyncio.all_tasks() == before)
