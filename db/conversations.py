@@ -44,6 +44,7 @@ from db.rows import (
     Watermarks,
 )
 from db.statements import Record, Statement
+from db.views import fellows
 
 _conversations = tables.conversations
 _memberships = tables.memberships
@@ -68,15 +69,17 @@ class Reading:
         parts: ConversationParts,
         own: FromClause,
         source: FromClause,
+        people: FromClause,
         membership: FromClause | None = None,
         before: Sequence[ColumnElement[Any]] = (),
         order: Sequence[ColumnElement[Any]] = (),
     ) -> None:
         """`source` holds the conversations with all their columns, as `own`; the columns `before` come first in their list.
 
-        `membership`, if it is there too, holds the viewer's.
+        `people` are the participants who may be seen. `membership`, if it is in the source too, holds the viewer's.
         """
         self._parts = parts
+        self._people = people
         self._at = len(before)
         if membership is None and parts.needs_membership:
             membership = _memberships.alias("membership")
@@ -112,7 +115,7 @@ class Reading:
             lists += [self._at + self._messages_at + place for place in self._messages.senders]
         return lists, keys
 
-    def _people(self, records: Sequence[Record]) -> list[UUID]:
+    def _keys_of_people(self, records: Sequence[Record]) -> list[UUID]:
         """The keys of all users whom the records speak of."""
         found: list[UUID | None] = []
         for record in records:
@@ -126,7 +129,7 @@ class Reading:
     ) -> tuple[list[ColumnElement[Any]], FromClause]:
         columns = own_columns(own)
         if self._parts.needs_people:
-            first = _first_participants(own, self._parts.columns_of_people)
+            first = _first_participants(own, self._people, self._parts.columns_of_people)
             columns += first.c
             source = source.join(first, true())
         if self._parts.needs_membership and membership is not None:
@@ -143,7 +146,7 @@ class Reading:
                 *state_columns(membership),
             ]
         if tally := self._tally():
-            everybody = select(*tally).where(_participants.c.conversation_id == own.c.id).lateral("tally")
+            everybody = select(*tally).where(self._people.c.conversation_id == own.c.id).lateral("tally")
             columns += everybody.c
             source = source.join(everybody, true())
         return columns, source
@@ -154,8 +157,8 @@ class Reading:
         if self._parts.needs_count:
             counts.append(func.count().label("total"))
         if self._parts.others:
-            counts.append(func.count().filter(_participants.c.user_id != _viewer).label("others"))
-        return [*counts, *(watermark_columns(_participants) if self._parts.needs_watermarks else ())]
+            counts.append(func.count().filter(self._people.c.user_id != _viewer).label("others"))
+        return [*counts, *(watermark_columns(self._people) if self._parts.needs_watermarks else ())]
 
     async def all(
         self, connection: Connection, viewer: UUID | None, parts: ConversationParts, **values: object
@@ -167,7 +170,7 @@ class Reading:
         )
         if records:
             cache.users.look(*records[0][-2:])
-        people = await users.find(connection, self._people(records)) if self._lists or self._keys else {}
+        people = await users.find(connection, self._keys_of_people(records)) if self._lists or self._keys else {}
         members: dict[UUID, Participant] = {}
         if parts.participants and not parts.participants[1]:
             members = {key: Participant.of(user) for key, user in people.items()}
@@ -310,12 +313,12 @@ def _viewer_state(
     return found
 
 
-def _first_participants(conversation: FromClause, wanted: Columns) -> LateralFromClause:
+def _first_participants(conversation: FromClause, people: FromClause, wanted: Columns) -> LateralFromClause:
     """One row: the first who joined, in that order, as an array of their keys and of each column."""
     first = (
-        select(_participants)
-        .where(_participants.c.conversation_id == conversation.c.id)
-        .order_by(_participants.c.joined_at, _participants.c.user_id)
+        select(people)
+        .where(people.c.conversation_id == conversation.c.id)
+        .order_by(people.c.joined_at, people.c.user_id)
         .limit(bindparam("people_limit", type_=Integer))
         .correlate(conversation)
         .subquery("first")
@@ -324,30 +327,31 @@ def _first_participants(conversation: FromClause, wanted: Columns) -> LateralFro
 
 
 @lru_cache
-def _by_keys(parts: ConversationParts) -> Reading:
+def _by_keys(parts: ConversationParts, people: FromClause) -> Reading:
     asked = (
         func.unnest(bindparam("keys", type_=ARRAY(Uuid)))
         .table_valued(column("key", Uuid), name="asked")
         .render_derived(name="asked")
     )
     own = _conversations.alias("conversation")
-    return Reading(parts, own, asked.join(own, own.c.id == asked.c.key))
+    return Reading(parts, own, asked.join(own, own.c.id == asked.c.key), people)
 
 
 @lru_cache
-def _by_key(parts: ConversationParts) -> Reading:
+def _by_key(parts: ConversationParts, people: FromClause) -> Reading:
     """One by itself: an array the planner takes for ten, and plans all that follows for ten times as much."""
     own = _conversations.alias("own")
     conversation = select(*own_columns(own)).where(own.c.id == bindparam("key", type_=Uuid)).subquery("conversation")
-    return Reading(parts, conversation, conversation)
+    return Reading(parts, conversation, conversation, people)
 
 
 async def by_keys(
     connection: Connection, viewer: UUID | None, keys: Sequence[UUID], parts: ConversationParts
 ) -> dict[UUID, Conversation]:
     """Those of the conversations that the viewer may see; parts that are a viewer's own need one."""
+    people = _participants if connection.sees_all else fellows
     if len(keys) == 1:
-        _, found = await _by_key(parts.shape).all(connection, viewer, parts, key=keys[0])
+        _, found = await _by_key(parts.shape, people).all(connection, viewer, parts, key=keys[0])
     else:
-        _, found = await _by_keys(parts.shape).all(connection, viewer, parts, keys=list(keys))
+        _, found = await _by_keys(parts.shape, people).all(connection, viewer, parts, keys=list(keys))
     return found

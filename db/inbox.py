@@ -8,11 +8,9 @@ from uuid import UUID
 from sqlalchemy import (
     Boolean,
     ColumnElement,
-    FromClause,
     Select,
     Text,
     Uuid,
-    and_,
     bindparam,
     exists,
     false,
@@ -29,9 +27,8 @@ from db.paging import Cut, Keyset, Rows, Shape
 from db.pool import Connection
 from db.rows import Conversation
 from db.statements import Statement
+from db.views import fellows, inbox
 
-_conversations = tables.conversations
-_memberships = tables.memberships
 _participants = tables.participants
 _users = tables.users
 _viewer = bindparam("viewer", type_=Uuid)
@@ -79,49 +76,36 @@ class Filter:
         )
 
 
+_is_muted = func.coalesce(inbox.c.muted_until > func.now(), false())
+
+
 def _wanted(wanted: Filter) -> Select[Any]:
     """The keys of the viewer's conversations in the order of the inbox, filtered."""
-    own, member, mine = _conversations, _memberships, _participants.alias("reader")
-    base = (
-        select(own.c.last_activity_at, own.c.id)
-        .select_from(member.join(own, own.c.id == member.c.conversation_id))
-        .where(
-            member.c.user_id == _viewer,
-            func.coalesce(member.c.archived_seq >= own.c.last_seq, false()) == bindparam("archived", type_=Boolean),
-        )
+    own = inbox.c
+    base = select(own.last_activity_at, own.id).where(
+        func.coalesce(own.archived_seq >= own.last_seq, false()) == bindparam("archived", type_=Boolean)
     )
     if wanted.kind is not None:
-        base = base.where(own.c.kind == bindparam("kind", type_=Text))
+        base = base.where(own.kind == bindparam("kind", type_=Text))
     if wanted.pinned is not None:
-        base = base.where(member.c.is_pinned == bindparam("pinned", type_=Boolean))
+        base = base.where(own.is_pinned == bindparam("pinned", type_=Boolean))
     if wanted.muted is not None:
-        base = base.where(_is_muted(member) == bindparam("muted", type_=Boolean))
+        base = base.where(_is_muted == bindparam("muted", type_=Boolean))
     if wanted.context is not None:
         base = base.where(
-            own.c.context_type == bindparam("context_type", type_=Text),
-            own.c.context_id == bindparam("context_id", type_=Text),
+            own.context_type == bindparam("context_type", type_=Text),
+            own.context_id == bindparam("context_id", type_=Text),
         )
     if wanted.unread_only:
-        base = base.where(
-            or_(
-                member.c.unread_from_seq.is_not(None),
-                exists().where(
-                    mine.c.conversation_id == own.c.id, mine.c.user_id == _viewer, mine.c.last_read_seq < own.c.last_seq
-                ),
-            )
-        )
+        base = base.where(or_(own.unread_from_seq.is_not(None), own.last_read_seq < own.last_seq))
     if wanted.with_user is not None:
         other = _participants.alias("wanted")
         base = base.where(
-            exists().where(other.c.conversation_id == own.c.id, other.c.user_id == bindparam("with_user", type_=Uuid))
+            exists().where(other.c.conversation_id == own.id, other.c.user_id == bindparam("with_user", type_=Uuid))
         )
     if wanted.query is not None:
-        base = base.where(_contains(own.c.title) | _has_participant_named(own.c.id))
+        base = base.where(_contains(own.title) | _has_participant_named(own.id))
     return base
-
-
-def _is_muted(membership: FromClause) -> ColumnElement[bool]:
-    return func.coalesce(membership.c.muted_until > func.now(), false())
 
 
 def _contains(name: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -141,14 +125,10 @@ def _has_participant_named(conversation: ColumnElement[Any]) -> ColumnElement[bo
 @lru_cache
 def _page(shape: Shape, wanted: Filter, parts: ConversationParts) -> Reading:
     keys = _wanted(wanted)
-    along = [
-        *own_columns(_conversations),
-        *state_columns(_memberships),
-        _memberships.c.history_from_seq,
-    ]
-    known = [str(key.key) for key in keys.selected_columns]
+    known = [key.key for key in keys.selected_columns]
+    along = [*own_columns(inbox), *state_columns(inbox), inbox.c.history_from_seq]
     keyset = Keyset(keys, shape, descending=True, along=[each for each in along if each.key not in known])
-    return Reading(parts, keyset.page, keyset.source, keyset.page, keyset.columns, keyset.order)
+    return Reading(parts, keyset.page, keyset.source, fellows, keyset.page, keyset.columns, keyset.order)
 
 
 async def page(
@@ -163,30 +143,17 @@ async def page(
 
 
 # Of one that is marked as unread everything is from there on; least() looks past nulls.
-_READ_SEQ = func.least(_participants.c.last_read_seq, _memberships.c.unread_from_seq - 1)
+_READ_SEQ = func.least(inbox.c.last_read_seq, inbox.c.unread_from_seq - 1)
 
 _UNREAD = Statement(
     select(
-        func.coalesce(func.sum(_conversations.c.last_seq - _READ_SEQ), 0),
-        func.count().filter(_conversations.c.last_seq > _READ_SEQ),
-    )
-    .select_from(
-        _memberships.join(_conversations, _conversations.c.id == _memberships.c.conversation_id).join(
-            _participants,
-            and_(
-                _participants.c.conversation_id == _memberships.c.conversation_id,
-                _participants.c.user_id == _memberships.c.user_id,
-            ),
-        )
-    )
-    .where(
-        _memberships.c.user_id == _viewer,
-        not_(_is_muted(_memberships)),
-    )
+        func.coalesce(func.sum(inbox.c.last_seq - _READ_SEQ), 0),
+        func.count().filter(inbox.c.last_seq > _READ_SEQ),
+    ).where(not_(_is_muted))
 )
 
 
-async def unread(connection: Connection, viewer: UUID) -> tuple[int, int]:
+async def unread(connection: Connection) -> tuple[int, int]:
     """Unread messages, and conversations with some, over all that the viewer has not muted."""
-    record = await _UNREAD.first(connection, viewer=viewer)
+    record = await _UNREAD.first(connection)
     return (record[0], record[1]) if record else (0, 0)

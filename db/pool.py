@@ -64,11 +64,13 @@ class Connection:
     a connection never keeps one.
     """
 
-    __slots__ = ("_pool", "cache", "driver", "viewer")
+    __slots__ = ("_pool", "cache", "driver", "sees_all", "viewer")
 
-    def __init__(self, pool: "_Pool", viewer: UUID | None) -> None:
+    def __init__(self, pool: "_Pool", viewer: UUID | None, *, sees_all: bool = False) -> None:
         self._pool = pool
         self.viewer = viewer
+        self.sees_all = sees_all
+        """Whether its policies let every row pass."""
         self.cache = pool.cache
         """What is remembered; nothing inside a transaction, whose own changes may never be committed."""
 
@@ -181,7 +183,7 @@ class Database:
 
     def system(self) -> Connection:
         """A unit of work in nobody's name: it sees every row."""
-        return Connection(self._system, None)
+        return Connection(self._system, None, sees_all=True)
 
     def reading(self, viewer: UUID | None) -> Connection:
         """A unit of work that reads what the viewer may see; None: in nobody's name, for what all members see alike."""

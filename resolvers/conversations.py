@@ -44,4 +44,4 @@ async def inbox(
 async def unread(service: Service, viewer: User) -> tuple[int, int]:
     """Unread messages, and conversations with some, over all that the viewer has not muted."""
     async with service.database.viewer(viewer.key) as connection:
-        return await inbox_rows.unread(connection, viewer.key)
+        return await inbox_rows.unread(connection)

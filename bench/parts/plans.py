@@ -66,10 +66,11 @@ conversations of two to twenty). `.venv/bin/python -m bench.parts.plans > docs/s
 a plan that changes shows as a difference.
 
 Each line is a step that reads: what, how many rows, and how often. `buffers` are pages of 8 kB. Every statement is one
-round trip, and names its viewer itself (`db/statements.py`). A `policy` is row level security: of conversations and
-participants each row is looked up in the viewer's memberships, of messages and what belongs to them the memberships are read
-once and kept as a hash. So what a statement costs grows with its page, for messages with how many conversations its viewer
-is in, and not with how long they are; the inbox also sorts all of its owner's conversations. Users are remembered
+round trip, and names its viewer itself (`db/statements.py`). The viewer's conversations, and who takes part in one, come from
+views that begin with the viewer's memberships (`db/views.py`). Elsewhere a `policy` is row level security: of conversations
+and participants each row is looked up in the memberships, of messages and what belongs to them the memberships are read once
+and kept as a hash. So what a statement costs grows with its page, for messages with how many conversations its viewer is in,
+and not with how long they are; the inbox also sorts all of its owner's conversations. Users are remembered
 (`db/cache.py`), and so are last messages and members of an inbox: what stands here is read each time.
 """
 
@@ -132,7 +133,7 @@ async def _statements(url: str, handle: str = "person1") -> list[Asked]:
         "Page of 50 messages, and participants": lambda c: recall.by_keys(c, viewer, [room], page),
         "Page of 50 messages that are remembered, and participants": lambda c: recall.by_keys(c, viewer, [room], same),
         "Inbox": lambda c: inbox.page(c, viewer, Cut(20), Filter(), line),
-        "Unread counts": lambda c: inbox.unread(c, viewer),
+        "Unread counts": inbox.unread,
         "A message, after it was sent": lambda c: messages.window(c, [Window(room, last, last)], message),
         "Membership": lambda c: memberships.find(c, viewer, room),
         "Participants, a page after another": lambda c: participants.page(c, [room], Cut(20)),

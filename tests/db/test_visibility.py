@@ -7,16 +7,20 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from db import appends, blocks, starts, users
+from db import appends, blocks, inbox, migrate, starts, users
 from db.appends import Draft
+from db.conversation_parts import ConversationParts
+from db.inbox import Filter
 from db.keys import new_key
 from db.migrate import APP_ROLE, SYSTEM_ROLE
+from db.paging import Cut
 from db.pool import Database, Driver
 from db.rows import User
 from db.starts import NewConversation, Pair
 from db.tables import metadata
 
 TABLES = sorted(table.name for table in metadata.tables.values())
+VIEWS = ["fellows", "inbox"]
 CLOSED = {
     "audit_entries",
     "imported_conversations",
@@ -101,9 +105,9 @@ async def _conversation(database: Database, one: User, other: User) -> UUID:
 
 
 async def _visible(driver: Driver) -> dict[str, int]:
-    """Rows of each table that may be read and are seen."""
+    """Rows of each table and view that may be read and are seen."""
     counts = {}
-    for table in TABLES:
+    for table in TABLES + VIEWS:
         if await driver.fetchval("SELECT has_table_privilege(current_user, $1, 'SELECT')", f"parley.{table}"):
             counts[table] = await driver.fetchval(f"SELECT count(*) FROM parley.{table}")
     return counts
@@ -148,7 +152,7 @@ async def test_without_a_viewer_there_is_nothing(database: Database, database_ur
     finally:
         await connection.close()
 
-    assert unstated == empty == dict.fromkeys(set(TABLES) - CLOSED, 0)
+    assert unstated == empty == dict.fromkeys({*TABLES, *VIEWS} - CLOSED, 0)
 
 
 async def test_a_stranger_sees_only_people(database: Database) -> None:
@@ -186,7 +190,51 @@ async def test_a_participant_sees_the_conversation(database: Database) -> None:
             "scheduled_messages": 0,
             "events": 2,
             "conversation_starts": 0,
+            "fellows": 2,
+            "inbox": 1,
         }
+
+
+async def test_there_are_no_other_views(database_url: str) -> None:
+    """A view passes by the policies of whom it reads for; so each is known, and asks nothing of rows that are not the viewer's."""
+    connection = await asyncpg.connect(database_url)
+    rows = await connection.fetch(
+        "SELECT relname, reloptions FROM pg_class WHERE relnamespace = 'parley'::regnamespace AND relkind IN ('v', 'm') ORDER BY relname"
+    )
+    await connection.close()
+    assert [tuple(row) for row in rows] == [(name, ["security_barrier=true"]) for name in VIEWS]
+
+
+@pytest.fixture
+async def plain_owners(database_url: str) -> AsyncIterator[str]:
+    """The URL of a database whose tables belong to a login with no rights but to become one of the two roles."""
+    admin = await asyncpg.connect(database_url)
+    await migrate.downgrade(database_url, "base")
+    await admin.execute("CREATE ROLE plain_owner LOGIN NOINHERIT; GRANT parley_app, parley_system TO plain_owner")
+    await admin.execute(
+        "ALTER SCHEMA parley OWNER TO plain_owner; ALTER TABLE parley.alembic_version OWNER TO plain_owner"
+    )
+    url = database_url.replace("//parley@", "//plain_owner@")
+    await migrate.upgrade(url)
+    yield url
+    await admin.execute("DROP OWNED BY plain_owner CASCADE; DROP ROLE plain_owner")
+    await admin.close()
+
+
+async def test_an_owner_who_is_no_superuser(plain_owners: str) -> None:
+    """What reads as the tables' owner tells a member as much as where that is a superuser, and a stranger as little."""
+    database = await Database.open(plain_owners, pool_size=2)
+    try:
+        ada, grace, eve = await _people(database, "ada", "grace", "eve")
+        key = await _conversation(database, ada, grace)
+        for user, found in ((ada, [key]), (grace, [key]), (eve, [])):
+            async with database.viewer(user.key) as connection:
+                page = await inbox.page(connection, user.key, Cut(9, counted=True), Filter(), ConversationParts())
+                unread = await inbox.unread(connection)
+            assert ([each.key for each in page.rows], page.total) == (found, len(found))
+            assert unread == ((1, 1) if user is grace else (0, 0))
+    finally:
+        await database.close()
 
 
 async def test_a_unit_of_work_forgets_the_one_before(database_url: str) -> None:

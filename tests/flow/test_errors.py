@@ -33,7 +33,7 @@ async def test_a_fault_is_masked_and_found_in_the_log(
 ) -> None:
     """The client gets code, path and requestId and nothing of the cause; the log has the cause under the requestId."""
     await ada.id()
-    await run(parley.database_url, "ALTER TABLE parley.conversations RENAME COLUMN title TO caption")
+    await run(parley.database_url, "ALTER VIEW parley.inbox RENAME COLUMN title TO caption")
     with caplog.at_level(logging.ERROR):
         (error,) = await ask(ada, "{ viewer { user { handle } } conversations { totalCount nodes { title } } }")
     assert error == {
@@ -53,7 +53,7 @@ async def test_a_fault_on_a_socket_is_masked_too(
 ) -> None:
     """In its operation alone, with a requestId that is in the log; the socket lives on."""
     await ada.start(grace)
-    await run(parley.database_url, "ALTER TABLE parley.conversations RENAME COLUMN title TO caption")
+    await run(parley.database_url, "ALTER VIEW parley.inbox RENAME COLUMN title TO caption")
     async with ada.socket() as socket:
         with caplog.at_level(logging.ERROR):
             await socket.subscribe("{ conversations { nodes { title } } }")
@@ -73,9 +73,9 @@ async def test_a_fault_on_a_socket_is_masked_too(
 async def test_a_fault_leaves_the_next_request_alone(parley: Parley, ada: Client) -> None:
     """The connection that failed is as good as new."""
     await ada.id()
-    await run(parley.database_url, "ALTER TABLE parley.conversations RENAME COLUMN title TO caption")
+    await run(parley.database_url, "ALTER VIEW parley.inbox RENAME COLUMN title TO caption")
     assert codes(await ask(ada, "{ conversations { nodes { title } } }")) == {"INTERNAL"}
-    await run(parley.database_url, "ALTER TABLE parley.conversations RENAME COLUMN caption TO title")
+    await run(parley.database_url, "ALTER VIEW parley.inbox RENAME COLUMN caption TO title")
     assert await ada.run("{ conversations { nodes { title } } }") == {"conversations": {"nodes": []}}
 
 
