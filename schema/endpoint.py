@@ -49,6 +49,8 @@ _INIT_TIMEOUT = timedelta(seconds=5)
 _JSON = b"application/json"
 _TEXT, _OBJECT = (str, NoneType), (dict, NoneType)
 _STATUS = {"UNAUTHENTICATED": 401, "UNAVAILABLE": 503}
+_NOT_FOUND = 404  # what the view says of a GET without a query
+_NO_QUERY = "there is no query: POST one as JSON, { query, variables }; the GraphiQL page is at /"
 
 
 class _TooLargeError(BadUserInputError):
@@ -101,7 +103,8 @@ class Endpoint(GraphQL[Context, None]):
         except RequestError as error:
             response = _refusal(error, _STATUS.get(error.code, 400))
         except HTTPException as error:
-            response = _refusal(BadUserInputError(error.reason), error.status_code)
+            reason = _NO_QUERY if error.status_code == _NOT_FOUND else error.reason
+            response = _refusal(BadUserInputError(reason), error.status_code)
         except CannotGetOperationTypeError as error:
             response = _refusal(BadUserInputError(error.as_http_error_reason()), 400)
         except MissingQueryError:

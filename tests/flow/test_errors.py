@@ -350,4 +350,13 @@ async def test_odd_addresses_of_get(parley: Parley, ada: Client) -> None:
         response = await parley.http.get("/graphql", params=params, headers=headers)
         expected = httpx.codes.OK if (variables, extensions) == ("{}", "{}") else httpx.codes.BAD_REQUEST
         assert response.status_code == expected
-    assert (await parley.http.get("/graphql", headers=headers)).status_code in {400, 404}
+
+
+@pytest.mark.usefixtures("common_server")
+async def test_the_address_of_the_api_in_a_browser(parley: Parley) -> None:
+    """Who opens it looks for GraphiQL, and is told where that is."""
+    for accepted in ("text/html,application/xhtml+xml", "*/*"):
+        response = await parley.http.get("/graphql", headers={"Accept": accepted})
+        (error,) = response.json()["errors"]
+        assert (response.status_code, error["extensions"]["code"]) == (httpx.codes.NOT_FOUND, "BAD_USER_INPUT")
+        assert "GraphiQL page is at /" in error["message"]
