@@ -350,6 +350,7 @@ async def test_odd_addresses_of_get(parley: Parley, ada: Client) -> None:
         response = await parley.http.get("/graphql", params=params, headers=headers)
         expected = httpx.codes.OK if (variables, extensions) == ("{}", "{}") else httpx.codes.BAD_REQUEST
         assert response.status_code == expected
+    assert (await parley.http.get("/graphql", headers=headers)).status_code == httpx.codes.NOT_FOUND
 
 
 @pytest.mark.usefixtures("common_server")
