@@ -7,7 +7,7 @@ subscription costs no more memory than its buffer, delays nobody, and loses noth
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from enum import Enum
 from typing import Protocol
 from uuid import UUID
@@ -15,7 +15,7 @@ from uuid import UUID
 from db.events import OPTIONAL
 from db.rows import Event
 from resolvers.positions import Position
-from resolvers.stream import Hub
+from resolvers.stream import SWEEP, Hub
 
 _KEPT = 256  # events that are kept while a reader turns; more send it back
 
@@ -77,6 +77,8 @@ class Reader:
         self._sink = sink
         self._state = State.TURNING
         self._kept: deque[Event] = deque()
+        self._told: set[Hashable] = set()
+        """Receipts, by their identity, of which the reader learned from the database: the hub may hand them on still."""
         self._fell_behind = asyncio.Event()
 
     async def run(self) -> None:
@@ -100,6 +102,8 @@ class Reader:
     def offer(self, events: Sequence[Event]) -> None:
         """Take what the hub hands on, now: a single event, or consecutive entries of a log that remove nobody."""
         if self._state is State.LIVE:
+            if self._is_told(events[0]):
+                return
             if self._source.is_limited and not self._sees(events):
                 self._pass_over(events)
             elif self._has_to_leave(events[0]) or not self._sink.push(events, self.position):
@@ -119,6 +123,9 @@ class Reader:
         """All of the log below the horizon was offered."""
         if self._state is State.LIVE:
             self.position.approach(horizon)
+
+    def _is_told(self, event: Event) -> bool:
+        return bool(self._told) and event.identity in self._told
 
     def _has_to_leave(self, event: Event) -> bool:
         return bool(event.removed_keys) and self.position.is_new(event) and self._source.concerns(event)
@@ -155,10 +162,15 @@ class Reader:
     async def _catch_up(self) -> bool:
         """Read what was missed; whether the stream is over with it."""
         self._hub.counters.catch_ups += 1
+        told = self._told = set[Hashable]()
         async for event in self._source.missed(self):
+            if event.participant is not None:
+                told.add(event.identity)
             await self._give(event)
             if self._source.ends_with(event):
                 return True
+        if told:
+            asyncio.get_running_loop().call_later(SWEEP, told.clear)
         return False
 
     async def _give_kept(self) -> bool:
@@ -167,7 +179,7 @@ class Reader:
             event = self._kept.popleft()
             if self._source.concerns(event):
                 self.fall_behind()
-            elif self.position.is_new(event):
+            elif self.position.is_new(event) and not self._is_told(event):
                 await self._give(event)
         return self._state is State.TURNING
 

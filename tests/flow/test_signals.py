@@ -97,6 +97,23 @@ async def test_a_resume_begins_with_the_latest_receipts(ada: Client, grace: Clie
         assert await follower.event() == {"__typename": "MessageSent", "message": {"seq": 4}}
 
 
+async def test_a_receipt_that_a_resume_told_is_not_told_again(ada: Client, grace: Client, linus: Client) -> None:
+    """The server reads a burst of receipts a moment later: whoever comes in that moment hears of them once."""
+    conversation = await ada.start(grace, linus, title="Crew")
+    await ada.send_all(conversation, "1", "2")
+    async with following(linus, conversation) as first:
+        await first.is_running(ada, conversation)
+        await grace.run(READ, input={"conversationId": conversation, "upToSeq": 1})
+        assert await first.event() == receipt(grace, 1, 1)
+        await grace.run(READ, input={"conversationId": conversation, "upToSeq": 2})
+        async with following(ada, conversation, first.cursor) as second:
+            assert await second.event() == receipt(grace, 2, 2)
+            assert await first.event() == receipt(grace, 2, 2)
+            await ada.send(conversation, "3")
+            expected = {"__typename": "MessageSent", "message": {"seq": 4}}
+            assert await first.event() == await second.event() == expected
+
+
 async def test_marking_everything_read_tells_every_conversation(ada: Client, grace: Client, linus: Client) -> None:
     """`markAllRead` is a receipt in each conversation that had something unread."""
     one, two = await ada.start(grace), await linus.start(grace)
