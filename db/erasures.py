@@ -299,13 +299,28 @@ async def replace(connection: Connection, text: Text, body: str) -> None:
     await _record(connection, text.conversation, "MessageEdited", [text.seq])
 
 
+# The log has no foreign key to its actors. What they do waits for a lock on their row, or on a conversation that they were
+# taken out of: once the row is gone, this sees all there will ever be.
+_IS_IN_LOG = "SELECT EXISTS (SELECT FROM parley.events WHERE actor_id = $1)"
+
+
+class _StillNamedError(Exception):
+    """The log names them."""
+
+
+async def _look_into_log(connection: Connection, erasure: Erasure) -> None:
+    if await connection.driver.fetchval(_IS_IN_LOG, erasure.user, timeout=_LONG):
+        raise _StillNamedError
+
+
 async def end(connection: Connection, erasure: Erasure) -> bool:
     """Take their row away, and the mark; False where there is something of theirs again."""
     try:
         async with connection.transaction():
             await connection.driver.execute("DELETE FROM parley.users WHERE id = $1", erasure.user, timeout=_LONG)
+            await _look_into_log(connection, erasure)
             await connection.driver.execute("DELETE FROM parley.erasures WHERE user_id = $1", erasure.user)
-    except asyncpg.ForeignKeyViolationError:
+    except (asyncpg.ForeignKeyViolationError, _StillNamedError):
         return False
     return True
 

@@ -249,7 +249,7 @@ participants = Table(
 messages = Table(
     "messages",
     metadata,
-    Column("conversation_id", Uuid, ForeignKey(conversations.c.id), primary_key=True),
+    Column("conversation_id", Uuid, primary_key=True),  # no foreign key: seq is taken from that row
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("sender_id", Uuid, ForeignKey(users.c.id)),
     Column("client_message_id", Text, comment="the sender's own key: a repeat is the same message"),
@@ -496,7 +496,7 @@ events = Table(
     Column("revision", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", Text, nullable=False, comment="the GraphQL type of the event"),
     Column("at", _timestamp, nullable=False),
-    Column("actor_id", Uuid, ForeignKey(users.c.id)),
+    Column("actor_id", Uuid),  # no foreign key: see db/erasures.py
     Column("seq", Integer, comment="the message it is about"),
     Column("data", JSONB, comment="what cannot be derived from the rows it names"),
     Column(

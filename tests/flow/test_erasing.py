@@ -10,7 +10,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from db.pool import Database, DatabaseUnavailableError
+from db.erasures import Erasure
+from db.pool import Connection, Database, DatabaseUnavailableError
 from resolvers import erasing
 from storage import Storage
 from storage.links import Links
@@ -24,6 +25,11 @@ from tests.flow.test_export import change
 
 MARKER = "zebra@example.org"
 NAME = "Zoe Zebra"
+LATE = """WITH told AS (UPDATE parley.conversations SET revision = revision + 1 RETURNING id, revision)
+    INSERT INTO parley.events (conversation_id, revision, kind, at, actor_id)
+    SELECT id, revision, 'ConversationChanged', now(), $1 FROM told"""
+OF_NOBODY = """SELECT e.kind FROM parley.events e
+    WHERE actor_id IS NOT NULL AND NOT EXISTS (SELECT FROM parley.users u WHERE u.id = actor_id)"""
 
 
 @asynccontextmanager
@@ -169,3 +175,26 @@ async def test_an_erasure_that_broke_off_is_continued(
     async with asyncio.timeout(PATIENCE):  # in which the search puts right what it took in meanwhile
         while found := await traces(parley.database_url, str(key), key.hex, NAME):
             assert {table for table, _ in found} == {"search_entries"}
+
+
+async def test_what_she_did_in_the_last_moment_is_found(
+    parley: Parley, ada: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event that came after the log was gone through: nothing but the last look at it can tell."""
+    zoe = parley.user(MARKER, name=NAME)
+    conversation = await zoe.start(ada, title="Spots")
+    whole, rounds = erasing._round, 0
+
+    async def disturbed(connection: Connection, erasure: Erasure, storage: Storage) -> None:
+        nonlocal rounds
+        rounds += 1
+        await whole(connection, erasure, storage)
+        if rounds == 1:
+            await connection.driver.execute(LATE, erasure.user)
+
+    monkeypatch.setattr(erasing, "_round", disturbed)
+    async with opened(parley.database_url) as database:
+        assert await erasing.erase(database, storage(tmp_path), MARKER, keeps_messages=True)
+    assert rounds == 2
+    assert await rows(parley.database_url, OF_NOBODY) == []
+    assert (await ada.send(conversation, "we go on"))["errors"] == []
