@@ -82,19 +82,20 @@ async def append_all(connection: Connection, drafts: Sequence[Draft], *, patienc
 
     All of them or, where this raises, none. `patience`: milliseconds for which any one lock is waited for.
     """
-    attached = [(key, place) for place, draft in enumerate(drafts, 1) for key in draft.attachments]
-    mentioned = [(handle, place) for place, draft in enumerate(drafts, 1) for handle in draft.mentions]
+    columns: Any = Draft._make(zip(*drafts, strict=True))  # of each field a tuple
+    attached = [(key, place) for place, keys in enumerate(columns.attachments, 1) for key in keys]
+    mentioned = [(handle, place) for place, handles in enumerate(columns.mentions, 1) for handle in handles]
     records = await _SEND.all(
         connection,
-        senders=[draft.sender for draft in drafts],
-        conversations=[draft.conversation for draft in drafts],
-        client_message_ids=[draft.client_message_id for draft in drafts],
-        kinds=_unless_all([draft.kind for draft in drafts], "TEXT"),
-        formats=_unless_all([draft.format for draft in drafts], "PLAIN"),
-        bodies=[connection.keyring.stored(draft.conversation, draft.body) for draft in drafts],
-        reply_to_seqs=_unless_all([draft.reply_to_seq for draft in drafts], None),
-        warnings=_unless_all([draft.warning for draft in drafts], None),
-        rates=[draft.rate for draft in drafts],
+        senders=columns.sender,
+        conversations=columns.conversation,
+        client_message_ids=columns.client_message_id,
+        kinds=_unless_all(columns.kind, "TEXT"),
+        formats=_unless_all(columns.format, "PLAIN"),
+        bodies=list(map(connection.keyring.stored, columns.conversation, columns.body)),
+        reply_to_seqs=_unless_all(columns.reply_to_seq, None),
+        warnings=_unless_all(columns.warning, None),
+        rates=columns.rate,
         attached=[key for key, _ in attached],
         attached_to=[place for _, place in attached],
         mentioned=[handle for handle, _ in mentioned],
@@ -117,7 +118,7 @@ async def append(connection: Connection, draft: Draft) -> Outcome:
     return outcome
 
 
-def _unless_all(values: list[Any], usual: object) -> list[Any] | None:
+def _unless_all(values: Sequence[Any], usual: object) -> Sequence[Any] | None:
     """The values; None, which says so to the function, where each is the usual one."""
     return None if values.count(usual) == len(values) else values
 

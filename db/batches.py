@@ -89,21 +89,25 @@ class Batches:
                 lane.append(entry)
         # All who lock several conversations do so in the order of keys, and never wait for each other in a circle. Within
         # a conversation the order stays that of arrival.
-        return sorted(batch, key=lambda entry: entry.draft.conversation)
+        return sorted(batch, key=lambda entry: entry.draft.conversation.int)
 
     async def _send_together(self, batch: list[_Entry]) -> None:
+        """Send the batch, and those that wait then, on one connection; until nothing does, or one of them fails."""
         try:
             async with self._database.application() as connection:
-                outcomes = await appends.append_all(connection, [entry.draft for entry in batch], patience=_PATIENCE)
+                while batch:
+                    outcomes = await appends.append_all(
+                        connection, [entry.draft for entry in batch], patience=_PATIENCE
+                    )
+                    for entry, outcome in zip(batch, outcomes, strict=True):
+                        entry.succeed(outcome)
+                    batch = self._take()
         except DatabaseUnavailableError as error:
             # It may have been committed. Whoever sends it again, with its key, is told.
             for entry in batch:
                 entry.fail(DatabaseUnavailableError(error.reason))
         except Exception:  # noqa: BLE001  (nothing was stored; whose fault it is comes out when each goes alone)
             self._part(batch)
-        else:
-            for entry, outcome in zip(batch, outcomes, strict=True):
-                entry.succeed(outcome)
 
     def _part(self, batch: list[_Entry]) -> None:
         """Let each conversation of the batch go its own way."""
