@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from bench import answers, http, node, tables, world, wrk
+from bench import answers, http, machine, node, tables, world, wrk
 from bench.dataset import Dataset
 from bench.operations import OPERATIONS
 from bench.parts import fan_out
@@ -51,6 +51,7 @@ def _print(names: Sequence[str], columns: dict[str, Column]) -> None:
         _print_ratios("CPU, parley /", others, columns, lambda turn: turn.cost)
     if "node" in names:
         print(f"\n  node is {node.version(node.node())}")
+    print(f"  python is {machine.python()}")
 
 
 def _print_ratios(head: str, others: Sequence[str], columns: dict[str, Column], value: Callable[[Turn], float]) -> None:
