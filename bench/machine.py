@@ -25,7 +25,7 @@ class BenchError(Exception):
 
 
 def python() -> str:
-    """The version that measures and is measured, and how it was compiled, on which a sixth of the server's CPU depends."""
+    """The version that measures and is measured, and how it was compiled, on which a tenth of the server's CPU depends."""
     is_optimized = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
     return f"{platform.python_version()}, {'with' if is_optimized else 'not configured with'} --enable-optimizations"
 

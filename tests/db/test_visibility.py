@@ -299,6 +299,8 @@ FILE = "(user_id, id, conversation_id, seq, position, filename, content_type, si
         "INSERT INTO parley.participants (conversation_id, user_id, role, joined_at) VALUES ($1, $2, 'OWNER', now())",
         "UPDATE parley.conversations SET history = 'ALL' WHERE id = $1 AND $2::uuid IS NOT NULL",
         "UPDATE parley.conversations SET title = 'x' WHERE id = $1 AND $2::uuid IS NOT NULL",
+        "UPDATE parley.participants SET user_id = $2 WHERE conversation_id = $1",
+        "UPDATE parley.rate_limits SET user_id = $2 WHERE user_id <> $1",
     ],
 )
 async def test_a_member_changes_nothing_past_their_rights(database: Database, statement: str) -> None:
