@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests.faults.oracle import SILENCE
-from tests.faults.processes import command, family, gone, resident, tell
+from tests.faults.processes import command, family, gone, open_files, resident, tell
 from tests.flow.client import SECRET
 
 _PROJECT = Path(__file__).parents[2]
@@ -52,6 +52,10 @@ class Server:
     def workers(self) -> list[int]:
         """The processes that answer, where there are several."""
         return [pid for pid in family(self.pid) if "spawn_main" in command(pid)]
+
+    def busiest(self) -> int:
+        """The worker that holds most connections: one alone may have accepted all there are."""
+        return max(self.workers(), key=open_files)
 
     def resident(self) -> int:
         """Bytes of memory it holds."""

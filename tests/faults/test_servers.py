@@ -15,7 +15,7 @@ async def test_a_worker_is_killed(database_url: str, serve: Serve, trial: Trial,
     server = await serve(database_url, WORKERS=2)
     async with trial("worker killed", server) as load:
         async for _ in load.every(max(2.0, seconds / 4), seconds):  # by then its successor is there
-            victim = server.workers()[:1]
+            victim = [server.busiest()]
             tell(victim, signal.SIGKILL)
             await gone(victim)
         await load.lasts(1.0)
