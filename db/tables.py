@@ -42,16 +42,10 @@ metadata = MetaData(
 _timestamp = DateTime(timezone=True)
 
 
-class _Domain(DOMAIN):
-    """Of text, and compared as text."""
-
-    operator_classes = Text.operator_classes
-
-
-def _one_of(name: str, *values: str) -> _Domain:
+def _one_of(name: str, *values: str) -> DOMAIN:
     """Text that is one of these. An update does not ask a domain of columns that it leaves alone, as it does all CHECKs."""
     among = ", ".join(f"'{value}'" for value in values)
-    return _Domain(name, Text(), check=f"VALUE IN ({among})", constraint_name=name, metadata=metadata)
+    return DOMAIN(name, Text(), check=f"VALUE IN ({among})", constraint_name=name, metadata=metadata)
 
 
 _xact = text("parley.xact()")  # db/clock.py
