@@ -44,19 +44,14 @@ VIEWS = {
 _OWNER_SEES = {"memberships": f"user_id = {VIEWER}", "participants": "true"}
 
 
-def create(name: str) -> None:
-    text, meaning = VIEWS[name]
-    # Nothing that may leak is asked of a row before it is known to be the viewer's.
-    op.execute(f"CREATE VIEW parley.{name} WITH (security_barrier) AS {text}")
-    op.execute(f"COMMENT ON VIEW parley.{name} IS $${meaning}$$")
-    op.execute(f"GRANT SELECT ON parley.{name} TO {APP}")
-
-
 def upgrade() -> None:
     for table, condition in _OWNER_SEES.items():
         op.execute(f"CREATE POLICY owner_select ON parley.{table} FOR SELECT TO CURRENT_USER USING ({condition})")
-    for name in VIEWS:
-        create(name)
+    for name, (text, meaning) in VIEWS.items():
+        # Nothing that may leak is asked of a row before it is known to be the viewer's.
+        op.execute(f"CREATE VIEW parley.{name} WITH (security_barrier) AS {text}")
+        op.execute(f"COMMENT ON VIEW parley.{name} IS $${meaning}$$")
+        op.execute(f"GRANT SELECT ON parley.{name} TO {APP}")
 
 
 def downgrade() -> None:
