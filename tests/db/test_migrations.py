@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import UUID
 
 import asyncpg
 import pytest
@@ -27,34 +26,6 @@ async def test_models_equal_migrations(database_url: str) -> None:
     )
     await connection.close()
     assert changes == []
-
-
-@pytest.mark.parametrize(
-    ("statement", "domain"),
-    [
-        ("UPDATE parley.conversations SET kind = 'CHANNEL'", "conversation_kind"),
-        ("UPDATE parley.conversations SET history = 'SOME'", "conversation_history"),
-        ("UPDATE parley.messages SET kind = 'text'", "message_kind"),
-        ("UPDATE parley.messages SET format = ''", "message_format"),
-    ],
-)
-async def test_nothing_is_of_a_kind_there_is_none_of(database_url: str, statement: str, domain: str) -> None:
-    """The type of the column refuses it, by name."""
-    connection = await asyncpg.connect(database_url)
-    try:
-        await connection.execute("SET ROLE parley_system")
-        await connection.execute(
-            "INSERT INTO parley.conversations (id, kind, created_at, last_activity_at) VALUES ($1, 'GROUP', now(), now())",
-            UUID(int=1),
-        )
-        await connection.execute(
-            "INSERT INTO parley.messages (conversation_id, seq, body, created_at) VALUES ($1, 1, 'x', now())",
-            UUID(int=1),
-        )
-        with pytest.raises(asyncpg.CheckViolationError, match=domain):
-            await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 def test_the_head_is_read_as_alembic_finds_it() -> None:
