@@ -66,6 +66,10 @@ async def test_failures_grow_rare(monkeypatch: pytest.MonkeyPatch) -> None:
     sleep = asyncio.sleep
 
     async def note(seconds: float) -> None:
+        task = asyncio.current_task()
+        if task is None or task.get_name() != "job sweep":  # the server that other tests share goes on
+            await sleep(seconds)
+            return
         waits.append(seconds)
         await sleep(0)
 
